@@ -1,0 +1,334 @@
+//! Wires the parts together, and takes them down in order: on SIGTERM or SIGINT, on a client's request to stop, or when
+//! a task dies that must not die.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::clock::Clock;
+use crate::config::{Config, DoorsConfig, OpsListen};
+use crate::http::{self, Respond};
+use crate::metrics::{Door, Metrics};
+use crate::ops::Ops;
+use crate::outputs::authorization::{Authorization, Methods};
+use crate::outputs::authorization_token::{AuthorizationToken, AuthorizationTokenError};
+use crate::outputs::container_credentials::ContainerCredentials;
+use crate::refresh::Refresh;
+use crate::store::{Reader, store};
+use crate::sts::Sts;
+use crate::token::{self, Mount};
+
+/// The most that a client which reads its answer slowly can delay the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// Why `serve` ended otherwise than by being asked to.
+#[derive(Debug)]
+pub enum AppError {
+    /// Signals cannot be received.
+    Signals(io::Error),
+    /// No authorization token.
+    AuthorizationToken(AuthorizationTokenError),
+    /// A door cannot be opened.
+    Bind {
+        /// The setting to change.
+        setting: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// A task that runs for ever has ended.
+    TaskDied(String),
+}
+
+impl fmt::Display for AppError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AppError::Signals(error) => write!(f, "signals cannot be received: {error}"),
+            AppError::AuthorizationToken(error) => error.fmt(f),
+            AppError::Bind {
+                setting,
+                address,
+                error,
+            } => write!(
+                f,
+                "cannot listen on {address}: {error}; choose another address with --{setting}, or stop what listens there"
+            ),
+            AppError::TaskDied(task) => write!(
+                f,
+                "the {task} task ended, which must never happen; the process ends so that it is started anew"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for AppError {}
+
+/// Runs the sidecar until it is asked to stop.
+pub async fn serve(config: Config) -> Result<(), AppError> {
+    // First of all: as PID 1 a signal without a handler is no signal.
+    let mut signals = Signals::new().map_err(AppError::Signals)?;
+    let clock = Clock::system();
+    report(&config);
+    let token = authorization_token(&config.doors)?;
+    let credentials_listeners = listen(config.doors.listen).await?;
+    let ops_listener = listen_ops(config.doors.ops_listen).await?;
+
+    let metrics = Arc::new(Metrics::new());
+    let (writer, reader) = store(clock.clone());
+    let (stop_doors, doors_stopping) = watch::channel(false);
+    let shutdown = Arc::new(Notify::new());
+    let draining = Arc::new(AtomicBool::new(false));
+
+    let mut doors = JoinSet::new();
+    let authorization = Authorization::new(
+        config.doors.authorization,
+        token.clone(),
+        Reader::clone(&reader),
+    );
+    let door = Arc::new(ContainerCredentials::new(
+        reader.clone(),
+        authorization,
+        metrics.requests(Door::Credentials),
+        Arc::clone(&shutdown),
+    ));
+    open(
+        "credentials",
+        credentials_listeners,
+        door,
+        &mut doors,
+        &doors_stopping,
+    );
+    let ops = Arc::new(Ops::new(
+        reader,
+        Arc::clone(&metrics),
+        metrics.requests(Door::Ops),
+        Arc::clone(&draining),
+    ));
+    open("ops", vec![ops_listener], ops, &mut doors, &doors_stopping);
+
+    let mut tasks = JoinSet::new();
+    let sts = Sts::new(&config.sts, clock.clone());
+    let refresh = Refresh::new(
+        config.refresh,
+        sts,
+        clock,
+        writer,
+        metrics,
+        fastrand::Rng::new(),
+    );
+    tasks.spawn(async move {
+        refresh.run().await;
+        "refresh"
+    });
+    if let Some(token) = token {
+        tasks.spawn(async move {
+            token.follow().await;
+            "authorization token"
+        });
+    }
+
+    tokio::select! {
+        name = signals.next() => {
+            tracing::info!(signal = name, drain_delay = %humantime::format_duration(config.drain_delay), "asked to stop");
+            draining.store(true, Ordering::Relaxed);
+            tokio::select! {
+                () = sleep(config.drain_delay) => {}
+                _ = signals.next() => tracing::info!("asked again; not waiting any longer"),
+                () = shutdown.notified() => {}
+                died = first_end(&mut tasks) => return Err(died),
+            }
+        }
+        () = shutdown.notified() => tracing::info!("asked to stop by a client"),
+        died = first_end(&mut tasks) => return Err(died),
+        died = first_end(&mut doors) => return Err(died),
+    }
+    draining.store(true, Ordering::Relaxed);
+    // Without receivers there is no door left to stop.
+    let _ = stop_doors.send(true);
+    let answered = timeout(LAST_ANSWERS, async {
+        while doors.join_next().await.is_some() {}
+    });
+    if answered.await.is_err() {
+        tracing::warn!("some clients did not read their answers in time");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// None of these tasks ever ends by itself: whichever does takes the process with it.
+async fn first_end(tasks: &mut JoinSet<&'static str>) -> AppError {
+    match tasks.join_next().await {
+        Some(Ok(task)) => AppError::TaskDied(task.to_owned()),
+        Some(Err(error)) => AppError::TaskDied(format!("panicked or cancelled ({error})")),
+        None => std::future::pending().await,
+    }
+}
+
+/// Every setting and its origin, once; then what deserves a warning.
+fn report(config: &Config) {
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "irsa-sidecar starts");
+    for setting in &config.report {
+        tracing::info!(setting = %setting.name, value = %setting.value, origin = %setting.origin, "configuration");
+    }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    if config.doors.authorization.is_none() {
+        tracing::warn!(
+            "authorization is none: whatever can connect to loopback in this pod gets the credentials"
+        );
+    }
+    if token::mount(&config.refresh.token_file) == Mount::RegularFile {
+        let diagnosis = token::not_rotating(&config.refresh.token_file);
+        tracing::warn!(finding = diagnosis.finding.id, "{diagnosis}");
+    }
+}
+
+/// Not made where nothing could be done with it.
+fn authorization_token(doors: &DoorsConfig) -> Result<Option<Arc<AuthorizationToken>>, AppError> {
+    const POD_UID_ONLY: Methods = Methods {
+        token: false,
+        pod_uid: true,
+    };
+    if doors.authorization == POD_UID_ONLY {
+        return Ok(None);
+    }
+    let (file, mode) = (
+        &doors.authorization_token_file,
+        doors.authorization_token_mode,
+    );
+    let token = AuthorizationToken::open(file, mode).map_err(AppError::AuthorizationToken)?;
+    Ok(Some(Arc::new(token)))
+}
+
+/// The address that was asked for, and with 127.0.0.1 its twin `[::1]` where there is one.
+async fn listen(address: SocketAddr) -> Result<Vec<TcpListener>, AppError> {
+    let bind_error = |error| AppError::Bind {
+        setting: "listen",
+        address,
+        error,
+    };
+    let first = TcpListener::bind(address).await.map_err(bind_error)?;
+    let port = first.local_addr().map_err(bind_error)?.port();
+    let mut listeners = vec![first];
+    if address.ip() == Ipv4Addr::LOCALHOST {
+        match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
+            Ok(twin) => listeners.push(twin),
+            Err(error) => tracing::info!(%error, "not listening on [::1]"),
+        }
+    }
+    Ok(listeners)
+}
+
+async fn listen_ops(listen: OpsListen) -> Result<TcpListener, AppError> {
+    let mut last = None;
+    for address in listen.candidates() {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => {
+                let in_use = error.kind() == io::ErrorKind::AddrInUse;
+                last = Some((address, error));
+                if in_use {
+                    break;
+                }
+            }
+        }
+    }
+    let (address, error) = last.unwrap_or((
+        (Ipv4Addr::UNSPECIFIED, 0).into(),
+        io::ErrorKind::AddrNotAvailable.into(),
+    ));
+    Err(AppError::Bind {
+        setting: "ops-listen",
+        address,
+        error,
+    })
+}
+
+fn open<R: Respond>(
+    name: &'static str,
+    listeners: Vec<TcpListener>,
+    door: Arc<R>,
+    doors: &mut JoinSet<&'static str>,
+    stopping: &watch::Receiver<bool>,
+) {
+    let registry = http::registry();
+    for listener in listeners {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(door = name, %address, "listening");
+        }
+        let (door, registry) = (Arc::clone(&door), Arc::clone(&registry));
+        let stopping = stopping.clone();
+        doors.spawn(async move {
+            http::serve(listener, door, registry, stopping).await;
+            name
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_or_panics_takes_the_process_with_it() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async { "refresh" });
+        assert!(
+            first_end(&mut tasks)
+                .await
+                .to_string()
+                .contains("the refresh task ended")
+        );
+        tasks.spawn(async { panic!("on purpose") });
+        assert!(first_end(&mut tasks).await.to_string().contains("panicked"));
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_named_with_the_setting_that_changes_it() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = taken.local_addr().unwrap();
+        let error = listen(address).await.unwrap_err().to_string();
+        assert!(
+            error.contains(&address.to_string()) && error.contains("--listen"),
+            "{error}"
+        );
+        let error = listen_ops(OpsListen::One(address))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("--ops-listen"), "{error}");
+    }
+}

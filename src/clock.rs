@@ -1,0 +1,215 @@
+//! The clock: wall time as STS would tell it, and a tick that no clock step can move.
+//!
+//! A node's clock may be wrong, may be stepped, and stands still while the machine is suspended. Decisions are
+//! therefore made in *corrected* time (local wall time plus the offset measured from STS's `Date`), and ages are
+//! never younger than the monotonic tick says. This is the only caller of `SystemTime::now`.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use tokio::time::Instant;
+
+/// How far wall time may run ahead of the tick before the clock counts as stepped (or the machine as suspended).
+const STEP: Duration = Duration::from_secs(30);
+
+/// One reading of the clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Wall time, corrected by the offset to STS.
+    pub wall: SystemTime,
+    /// Monotonic; does not count suspended time.
+    pub tick: Instant,
+}
+
+/// Reads wall time and keeps the offset to STS. Clones share the offset.
+#[derive(Clone)]
+pub struct Clock {
+    local: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    told: Arc<Mutex<Option<Told>>>,
+}
+
+/// What STS told of the time, and when.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    offset_millis: i64,
+    /// The corrected wall time of that moment.
+    at: Moment,
+}
+
+impl Clock {
+    /// The system's clock.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
+    pub fn system() -> Self {
+        Clock::reading(SystemTime::now)
+    }
+
+    /// A clock whose local wall time is what `local` returns, for simulations.
+    pub fn reading(local: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Clock {
+            local: Arc::new(local),
+            told: Arc::default(),
+        }
+    }
+
+    /// The node's own wall time: what others on this node compare with.
+    pub fn local(&self) -> SystemTime {
+        (self.local)()
+    }
+
+    /// Corrected wall time and the monotonic tick: what decisions are made in. Since STS told the time, no less can have
+    /// passed than ticked away: a local clock that is stepped back is not believed.
+    pub fn now(&self) -> Moment {
+        let (local, tick) = (self.local(), Instant::now());
+        let wall = match self.told() {
+            None => local,
+            Some(told) => {
+                let ticked = tick.saturating_duration_since(told.at.tick);
+                shift(local, told.offset_millis).max(told.at.wall + ticked)
+            }
+        };
+        Moment { wall, tick }
+    }
+
+    /// Whether STS has told its time and the local clock has not leapt ahead since. A leap may be a step, which makes the
+    /// offset wrong, or a suspended machine, which does not: only STS can tell.
+    pub fn is_certain(&self) -> bool {
+        let now = self.now();
+        self.told().is_some_and(|told| {
+            let by_wall = now.wall.duration_since(told.at.wall).unwrap_or_default();
+            by_wall <= now.tick.saturating_duration_since(told.at.tick) + STEP
+        })
+    }
+
+    /// Milliseconds that STS is ahead of the local clock; `None` until STS has told its time.
+    pub fn offset_millis(&self) -> Option<i64> {
+        self.told().map(|told| told.offset_millis)
+    }
+
+    /// Takes in the `Date` of an answer of STS to a request that was sent and answered at these local times.
+    pub fn observe(&self, date: SystemTime, sent: SystemTime, received: SystemTime) {
+        let offset_millis = measure(date, sent, received);
+        let at = Moment {
+            wall: shift(received, offset_millis),
+            tick: Instant::now(),
+        };
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Told { offset_millis, at });
+    }
+
+    fn told(&self) -> Option<Told> {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clock")
+            .field("offset_millis", &self.offset_millis())
+            .finish_non_exhaustive()
+    }
+}
+
+/// `YYYY-MM-DDTHH:MM:SSZ`: no fraction and no offset, the one form that every SDK's parser takes.
+pub fn rfc3339(time: SystemTime) -> String {
+    DateTime::from_secs(unix_seconds(time))
+        .fmt(Format::DateTime)
+        .unwrap_or_else(|_| "a time out of range".to_owned())
+}
+
+/// Whole seconds since 1970, rounded down; negative before.
+pub fn unix_seconds(time: SystemTime) -> i64 {
+    DateTime::from(time).secs()
+}
+
+/// The offset in milliseconds that one `Date` proves. `Date` has whole seconds and was written somewhere between
+/// sending and receiving: what lies within that doubt is no offset.
+fn measure(date: SystemTime, sent: SystemTime, received: SystemTime) -> i64 {
+    let round_trip = received.duration_since(sent).unwrap_or_default();
+    let middle = sent + round_trip / 2;
+    let doubt = Duration::from_millis(500) + round_trip / 2;
+    let told = date + Duration::from_millis(500);
+    let (distance, sign) = match told.duration_since(middle) {
+        Ok(ahead) => (ahead, 1),
+        Err(behind) => (behind.duration(), -1),
+    };
+    if distance <= doubt {
+        return 0;
+    }
+    sign * i64::try_from(distance.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn shift(time: SystemTime, millis: i64) -> SystemTime {
+    let distance = Duration::from_millis(millis.unsigned_abs());
+    let shifted = if millis < 0 {
+        time.checked_sub(distance)
+    } else {
+        time.checked_add(distance)
+    };
+    shifted.unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    fn at(millis: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_clock_that_agrees_within_the_doubt_of_date_has_no_offset() {
+        assert_eq!(measure(at(10_000), at(10_100), at(10_200)), 0);
+        assert_eq!(measure(at(10_000), at(10_950), at(10_990)), 0);
+        assert_eq!(measure(at(11_000), at(10_990), at(11_030)), 0);
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_is_corrected_in_both_directions() {
+        assert_eq!(
+            measure(at(3_610_000), at(10_400), at(10_600)),
+            3_600_000,
+            "an hour slow"
+        );
+        assert_eq!(
+            measure(at(10_000), at(3_610_400), at(3_610_600)),
+            -3_600_000,
+            "an hour fast"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn now_is_corrected_and_local_is_not() {
+        let clock = Clock::reading(|| at(10_000_000));
+        assert_eq!(clock.offset_millis(), None);
+        clock.observe(at(13_600_000), at(10_000_000), at(10_000_000));
+        assert_eq!(clock.local(), at(10_000_000));
+        assert_eq!(clock.now().wall, at(13_600_500));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_back_is_not_believed_and_a_leap_ahead_is_doubted() {
+        let local = Arc::new(Mutex::new(at(10_000_000)));
+        let read = Arc::clone(&local);
+        let clock = Clock::reading(move || *read.lock().unwrap());
+        assert!(!clock.is_certain());
+        clock.observe(at(10_000_000), at(10_000_000), at(10_000_000));
+        assert!(clock.is_certain());
+        tokio::time::advance(Duration::from_secs(100)).await;
+        *local.lock().unwrap() = at(1_000_000);
+        assert_eq!(clock.now().wall, at(10_100_000));
+        assert!(clock.is_certain());
+        *local.lock().unwrap() = at(20_000_000);
+        assert_eq!(clock.now().wall, at(20_000_000));
+        assert!(!clock.is_certain());
+    }
+
+    #[test]
+    fn times_are_written_without_fraction_and_offset() {
+        assert_eq!(rfc3339(at(1_735_787_045_678)), "2025-01-02T03:04:05Z");
+    }
+}

@@ -1,0 +1,388 @@
+//! Configuration: from text in three spellings to every component's own `Config`, all errors at once.
+//!
+//! The only reader of flags, environment and settings file. What cannot be wrong later is proved here: the components
+//! get types, not text.
+
+mod cli;
+mod settings;
+mod sources;
+mod values;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use self::cli::{Command, Usage, parse};
+pub use self::settings::{SETTINGS, Setting};
+pub use self::sources::{Flags, Origin};
+use self::sources::{Gathered, NO_PROXY_VARIABLES, PROXY_VARIABLES, Sources, gather};
+use self::values::{
+    boolean, duration_text, file_mode, loopback_address, ops_address, path, region_name,
+    session_duration, text,
+};
+use crate::outputs::authorization::Methods;
+use crate::refresh::RefreshConfig;
+use crate::secret::Secret;
+use crate::sts::{EndpointUrl, Proxy, StsConfig, Trust};
+use crate::telemetry::{LogConfig, LogFormat};
+use crate::{claims, token};
+
+/// Under this, most SDKs ask before every call; see `docs/configuration.md`.
+const SHORT_DURATION: Duration = Duration::from_secs(3600);
+
+/// Everything that `serve` needs.
+#[derive(Debug)]
+pub struct Config {
+    /// For the refresh task.
+    pub refresh: RefreshConfig,
+    /// For STS.
+    pub sts: StsConfig,
+    /// For the doors.
+    pub doors: DoorsConfig,
+    /// For the subscriber.
+    pub log: LogConfig,
+    /// How long to go on answering after SIGTERM.
+    pub drain_delay: Duration,
+    /// Every setting with its value and origin, for the log. Without secrets.
+    pub report: Vec<Reported>,
+    /// What deserves a warning.
+    pub warnings: Vec<String>,
+}
+
+/// For the doors.
+#[derive(Debug)]
+pub struct DoorsConfig {
+    /// The credentials door.
+    pub listen: SocketAddr,
+    /// The ops door.
+    pub ops_listen: OpsListen,
+    /// What clients may show.
+    pub authorization: Methods,
+    /// Where the authorization token is.
+    pub authorization_token_file: PathBuf,
+    /// Its mode when it is made.
+    pub authorization_token_mode: u32,
+}
+
+/// Where the ops door listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpsListen {
+    /// All addresses, IPv6 too where it exists.
+    All(u16),
+    /// This one.
+    One(SocketAddr),
+}
+
+impl OpsListen {
+    /// What to bind, best first.
+    pub fn candidates(self) -> Vec<SocketAddr> {
+        match self {
+            OpsListen::All(port) => vec![
+                (Ipv6Addr::UNSPECIFIED, port).into(),
+                (Ipv4Addr::UNSPECIFIED, port).into(),
+            ],
+            OpsListen::One(address) => vec![address],
+        }
+    }
+}
+
+/// One line of the start-up log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported {
+    /// The setting.
+    pub name: String,
+    /// Its value; a proxy without its password.
+    pub value: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Everything that is wrong, in one go.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigErrors(pub Vec<String>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = match self.0.len() {
+            1 => "1 error".to_owned(),
+            count => format!("{count} errors"),
+        };
+        write!(f, "the configuration has {count}")?;
+        for error in &self.0 {
+            write!(f, "\n  {error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// Resolves everything. Reads the token file only where the region has to come from it.
+pub fn load(
+    flags: Flags,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Config, ConfigErrors> {
+    let Gathered {
+        sources,
+        errors,
+        warnings,
+    } = gather(flags, environment);
+    let mut resolver = Resolver {
+        sources,
+        errors,
+        warnings,
+        report: Vec::new(),
+    };
+    let config = resolver.config();
+    match config {
+        Some(config) if resolver.errors.is_empty() => Ok(Config {
+            report: resolver.report,
+            warnings: resolver.warnings,
+            ..config
+        }),
+        _ => Err(ConfigErrors(resolver.errors)),
+    }
+}
+
+struct Resolver {
+    sources: Sources,
+    errors: Vec<String>,
+    warnings: Vec<String>,
+    report: Vec<Reported>,
+}
+
+impl Resolver {
+    /// Every setting is looked at before the first `?`, so that all errors show.
+    fn config(&mut self) -> Option<Config> {
+        self.get("config", text);
+        let role = self.required("role-arn", |value| {
+            value
+                .parse()
+                .map_err(|error| format!("{error}; expected arn:aws:iam::ACCOUNT:role/NAME"))
+        });
+        let token_file: Option<PathBuf> = self.get("token-file", path);
+        let audience = self.get("audience", text);
+        let session_name = self.get("role-session-name", |value| {
+            value
+                .parse()
+                .map_err(|()| "expected 2 to 64 of letters, digits and _+=,.@-".to_owned())
+        });
+        let duration = self.get("duration", session_duration);
+        let region = self.region(token_file.as_ref());
+        let endpoint_url: Option<EndpointUrl> = self.get("sts-endpoint-url", |value| {
+            value
+                .parse()
+                .map_err(|error| format!("{error}; expected https://HOST, or http:// to loopback"))
+        });
+        let use_fips = self.get("use-fips-endpoint", boolean);
+        let use_dualstack = self.get("use-dualstack-endpoint", boolean);
+        let trust = self.trust(endpoint_url.as_ref());
+        let proxy = self.proxy();
+        let doors = self.doors();
+        let log = self.log();
+        let drain_delay = self.get("drain-delay", duration_text);
+
+        let (use_fips, use_dualstack) = (use_fips?, use_dualstack?);
+        if endpoint_url.is_some() && (use_fips || use_dualstack) {
+            self.errors.push(
+                "sts-endpoint-url names one endpoint, and use-fips-endpoint or use-dualstack-endpoint asks for another; unset one"
+                    .into(),
+            );
+        }
+        if duration.is_some_and(|duration| duration < SHORT_DURATION) {
+            self.warnings.push(
+                "duration is under 1h: many SDKs then ask for credentials before every call".into(),
+            );
+        }
+        Some(Config {
+            refresh: RefreshConfig {
+                token_file: token_file?,
+                audience: audience?,
+                role: role?,
+                session_name,
+                duration: duration?,
+            },
+            sts: StsConfig {
+                region: region?,
+                endpoint_url,
+                use_fips,
+                use_dualstack,
+                trust,
+                proxy,
+            },
+            doors: doors?,
+            log: log?,
+            drain_delay: drain_delay?,
+            report: Vec::new(),
+            warnings: Vec::new(),
+        })
+    }
+
+    fn doors(&mut self) -> Option<DoorsConfig> {
+        let listen = self.get("listen", loopback_address);
+        let ops_listen = self.get("ops-listen", ops_address);
+        let authorization = self.get("authorization", |value| {
+            value
+                .parse()
+                .map_err(|()| "expected token, pod-uid, token,pod-uid or none".to_owned())
+        });
+        let authorization_token_file = self.get("authorization-token-file", path);
+        let authorization_token_mode = self.get("authorization-token-mode", file_mode);
+        Some(DoorsConfig {
+            listen: listen?,
+            ops_listen: ops_listen?,
+            authorization: authorization?,
+            authorization_token_file: authorization_token_file?,
+            authorization_token_mode: authorization_token_mode?,
+        })
+    }
+
+    fn log(&mut self) -> Option<LogConfig> {
+        let format = self.get("log-format", |value| match value {
+            "json" => Ok(LogFormat::Json),
+            "text" => Ok(LogFormat::Text),
+            _ => Err("expected json or text".to_owned()),
+        });
+        let level = self.get("log-level", |value| {
+            // The parser takes numbers too, which nobody could read in a manifest.
+            let named = value.chars().all(char::is_alphabetic);
+            let level = named.then(|| value.parse().ok()).flatten();
+            level.ok_or_else(|| "expected error, warn, info, debug or trace".to_owned())
+        });
+        Some(LogConfig {
+            format,
+            level: level?,
+        })
+    }
+
+    /// From configuration, then from the issuer of an EKS token; never a guess, and never the global endpoint.
+    fn region(&mut self, token_file: Option<&PathBuf>) -> Option<String> {
+        let before = self.errors.len();
+        if let Some(region) = self.get("region", region_name) {
+            return Some(region);
+        }
+        if self.errors.len() > before {
+            return None;
+        }
+        let claims = token_file.map(|path| {
+            let token = token::read_once(path).map_err(|error| error.diagnosis().found)?;
+            claims::decode(&token).map_err(|error| error.diagnosis().found)
+        });
+        let reason = match claims {
+            Some(Ok(claims)) => match claims.eks_region() {
+                Some(region) => {
+                    self.report.push(Reported {
+                        name: "region".to_owned(),
+                        value: region.to_owned(),
+                        origin: Origin::Issuer,
+                    });
+                    return Some(region.to_owned());
+                }
+                None => "the token's issuer is not an EKS cluster's".to_owned(),
+            },
+            Some(Err(found)) => found,
+            None => "there is no token to take it from".to_owned(),
+        };
+        self.missing("region", &reason);
+        None
+    }
+
+    /// Only what connections over TLS will need, and whatever was named explicitly.
+    fn trust(&mut self, endpoint_url: Option<&EndpointUrl>) -> Option<Trust> {
+        let before = self.errors.len();
+        let bundle = self.get("ca-bundle", |value| {
+            Trust::bundle(value.as_ref()).map_err(|error| error.to_string())
+        });
+        if bundle.is_some() || self.errors.len() > before {
+            return bundle;
+        }
+        if endpoint_url.is_some_and(|url| !url.is_tls()) {
+            return None;
+        }
+        match Trust::system() {
+            Ok(trust) => Some(trust),
+            Err(error) => {
+                self.missing("ca-bundle", &error.to_string());
+                None
+            }
+        }
+    }
+
+    fn proxy(&mut self) -> Option<Proxy> {
+        let find = |names: [&str; 2]| names.iter().find_map(|name| self.sources.variable(name));
+        let (url, origin) = find(PROXY_VARIABLES)?;
+        let no_proxy = find(NO_PROXY_VARIABLES).map_or(String::new(), |(value, _)| value);
+        match Proxy::new(Secret::new(url), no_proxy) {
+            Some(proxy) => {
+                self.report.push(Reported {
+                    name: "proxy".into(),
+                    value: proxy.shown(),
+                    origin,
+                });
+                Some(proxy)
+            }
+            None => {
+                self.errors.push(format!(
+                    "proxy ({origin}): not a proxy's address; expected http://HOST:PORT"
+                ));
+                None
+            }
+        }
+    }
+
+    fn required<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let before = self.errors.len();
+        let value = self.get(name, parse);
+        if value.is_none() && self.errors.len() == before {
+            self.missing(name, "not set");
+        }
+        value
+    }
+
+    fn missing(&mut self, name: &'static str, reason: &str) {
+        if let Some(setting) = settings::find(name) {
+            self.errors
+                .push(format!("{name}: {reason}; set {}", setting.places()));
+        }
+    }
+
+    /// The value of a setting, or its default; an error is noted and named after its origin.
+    fn get<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let setting = settings::find(name)?;
+        let (value, origin) = match self.sources.find(setting) {
+            Some(found) => found,
+            None => (setting.default?.to_owned(), Origin::Default),
+        };
+        match parse(&value) {
+            Ok(parsed) => {
+                self.report.push(Reported {
+                    name: name.to_owned(),
+                    value,
+                    origin,
+                });
+                Some(parsed)
+            }
+            Err(error) => {
+                let value = crate::diagnosis::quote(&value);
+                let places = setting.places();
+                self.errors.push(format!(
+                    "{name} is {value} ({origin}): {error}; set {places}"
+                ));
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,260 @@
+//! The settings: the one home of their names, defaults and explanations. Flags, variables, file keys, `--help` and the
+//! start-up log are derived from this table, and a test holds `docs/configuration.md` to it.
+
+/// The prefix of the variable of every setting.
+pub(super) const PREFIX: &str = "IRSA_SIDECAR_";
+
+/// One setting in its three spellings.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The flag without its dashes; variable and key follow from it.
+    pub name: &'static str,
+    /// What stands for the value in `--help`; `None` for a switch.
+    pub value: Option<&'static str>,
+    /// The value when nobody sets it, in its textual form; `None` where it is found out or left off.
+    pub default: Option<&'static str>,
+    /// What happens without a value, where `default` cannot say it.
+    pub otherwise: &'static str,
+    /// Standard variables that are read after our own and the file, in this order.
+    pub also: &'static [&'static str],
+    /// What it is, in a line or two.
+    pub help: &'static str,
+}
+
+impl Setting {
+    /// `IRSA_SIDECAR_ROLE_ARN` for `role-arn`.
+    pub fn variable(&self) -> String {
+        format!(
+            "{PREFIX}{}",
+            self.name.to_ascii_uppercase().replace('-', "_")
+        )
+    }
+
+    /// `roleArn` for `role-arn`.
+    pub fn key(&self) -> String {
+        let mut key = String::with_capacity(self.name.len());
+        for (index, word) in self.name.split('-').enumerate() {
+            match word.chars().next() {
+                Some(first) if index > 0 => {
+                    key.push(first.to_ascii_uppercase());
+                    key.push_str(&word[1..]);
+                }
+                _ => key.push_str(word),
+            }
+        }
+        key
+    }
+
+    /// The default as `--help` and the documentation show it.
+    pub fn default_shown(&self) -> &'static str {
+        self.default.unwrap_or(self.otherwise)
+    }
+
+    /// The places where the setting can be made, for an error that asks for it.
+    pub fn places(&self) -> String {
+        let mut places = format!("--{} or {}", self.name, self.variable());
+        for variable in self.also {
+            places.push_str(" or ");
+            places.push_str(variable);
+        }
+        places
+    }
+}
+
+const fn setting(
+    name: &'static str,
+    value: &'static str,
+    default: &'static str,
+    also: &'static [&'static str],
+    help: &'static str,
+) -> Setting {
+    Setting {
+        name,
+        value: Some(value),
+        default: Some(default),
+        otherwise: "",
+        also,
+        help,
+    }
+}
+
+const fn without_default(
+    name: &'static str,
+    value: &'static str,
+    otherwise: &'static str,
+    also: &'static [&'static str],
+    help: &'static str,
+) -> Setting {
+    Setting {
+        name,
+        value: Some(value),
+        default: None,
+        otherwise,
+        also,
+        help,
+    }
+}
+
+const fn switch(name: &'static str, also: &'static [&'static str], help: &'static str) -> Setting {
+    Setting {
+        name,
+        value: None,
+        default: Some("false"),
+        otherwise: "",
+        also,
+        help,
+    }
+}
+
+/// Where the file of settings is; the only setting that the file cannot hold.
+pub(super) const CONFIG: &str = "config";
+
+/// Every setting, in the order of the pipeline.
+pub const SETTINGS: &[Setting] = &[
+    without_default(
+        CONFIG,
+        "FILE",
+        "no file",
+        &[],
+        "A YAML file with any of these settings; its keys are the flags in camelCase",
+    ),
+    without_default(
+        "role-arn",
+        "ARN",
+        "required",
+        &["AWS_ROLE_ARN"],
+        "The IAM role to assume; the EKS webhook writes AWS_ROLE_ARN from the service account's annotation",
+    ),
+    setting(
+        "token-file",
+        "FILE",
+        "/var/run/secrets/eks.amazonaws.com/serviceaccount/token",
+        &["AWS_WEB_IDENTITY_TOKEN_FILE"],
+        "The projected service account token",
+    ),
+    setting(
+        "audience",
+        "TEXT",
+        "sts.amazonaws.com",
+        &[],
+        "What the token's aud has to hold",
+    ),
+    without_default(
+        "role-session-name",
+        "NAME",
+        "the pod's name, from the token",
+        &["AWS_ROLE_SESSION_NAME"],
+        "What CloudTrail shows; 2 to 64 of letters, digits and _+=,.@-",
+    ),
+    setting(
+        "duration",
+        "DURATION",
+        "1h",
+        &[],
+        "How long sessions live, 15m to 12h; falls back to 1h where the role allows less",
+    ),
+    without_default(
+        "region",
+        "REGION",
+        "from the issuer of an EKS token, otherwise required",
+        &["AWS_REGION", "AWS_DEFAULT_REGION"],
+        "The region whose STS is asked; never the global endpoint",
+    ),
+    without_default(
+        "sts-endpoint-url",
+        "URL",
+        "the regional endpoint",
+        &["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"],
+        "Another address of STS; http only on loopback, since the request carries the token",
+    ),
+    switch(
+        "use-fips-endpoint",
+        &["AWS_USE_FIPS_ENDPOINT"],
+        "Use the region's FIPS endpoint",
+    ),
+    switch(
+        "use-dualstack-endpoint",
+        &["AWS_USE_DUALSTACK_ENDPOINT"],
+        "Use the region's dual-stack endpoint",
+    ),
+    without_default(
+        "ca-bundle",
+        "FILE",
+        "the system's roots",
+        &["AWS_CA_BUNDLE", "SSL_CERT_FILE"],
+        "PEM certificates to trust instead of the system's",
+    ),
+    setting(
+        "listen",
+        "ADDRESS",
+        "127.0.0.1:9910",
+        &[],
+        "The credentials door, on loopback only; 127.0.0.1 brings [::1] along where IPv6 exists",
+    ),
+    setting(
+        "ops-listen",
+        "ADDRESS",
+        ":9911",
+        &[],
+        "Health and metrics; IP:PORT, or :PORT for all addresses, since probes come to the pod's IP",
+    ),
+    setting(
+        "authorization",
+        "SET",
+        "token,pod-uid",
+        &[],
+        "What clients may show: token, pod-uid, both, or none",
+    ),
+    setting(
+        "authorization-token-file",
+        "FILE",
+        "/var/run/irsa-sidecar/authorization-token",
+        &[],
+        "Read where it exists, otherwise made with 32 random bytes",
+    ),
+    setting(
+        "authorization-token-mode",
+        "MODE",
+        "0640",
+        &[],
+        "The mode of that file when it is made",
+    ),
+    without_default(
+        "log-format",
+        "FORMAT",
+        "json, on a terminal text",
+        &[],
+        "json or text",
+    ),
+    setting(
+        "log-level",
+        "LEVEL",
+        "info",
+        &[],
+        "error, warn, info, debug or trace; never shows a secret",
+    ),
+    setting(
+        "drain-delay",
+        "DURATION",
+        "0s",
+        &[],
+        "How long to go on answering after SIGTERM, for an app that stops slowly",
+    ),
+];
+
+/// The setting of this name; the table has it, or the caller is wrong.
+pub(super) fn find(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variable_and_key_follow_from_the_name() {
+        let setting = find("use-fips-endpoint").unwrap();
+        assert_eq!(setting.variable(), "IRSA_SIDECAR_USE_FIPS_ENDPOINT");
+        assert_eq!(setting.key(), "useFipsEndpoint");
+    }
+}

@@ -1,0 +1,296 @@
+//! Where values come from: flags, our variables, the file, the standard variables, the default. In this order.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::settings::{CONFIG, PREFIX, SETTINGS, Setting};
+
+/// The text of every flag that was given, by setting.
+pub type Flags = BTreeMap<&'static str, String>;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// `--name`.
+    Flag,
+    /// A variable.
+    Variable(String),
+    /// The file.
+    File(PathBuf),
+    /// Nobody set it.
+    Default,
+    /// The issuer in the web identity token.
+    Issuer,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Flag => f.write_str("flag"),
+            Origin::Variable(name) => write!(f, "variable {name}"),
+            Origin::File(path) => write!(f, "file {}", path.display()),
+            Origin::Default => f.write_str("default"),
+            Origin::Issuer => f.write_str("the token's issuer"),
+        }
+    }
+}
+
+/// Everything that was given.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    flags: Flags,
+    variables: BTreeMap<String, String>,
+    file: Option<(PathBuf, BTreeMap<String, String>)>,
+}
+
+/// The sources, what is wrong with them as a whole, and what deserves a warning.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// What can be looked up.
+    pub(super) sources: Sources,
+    /// Unreadable file, unknown keys, values that are not text.
+    pub(super) errors: Vec<String>,
+    /// Unknown `IRSA_SIDECAR_` variables.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Gathers flags, environment and file.
+pub(super) fn gather(
+    flags: Flags,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Gathered {
+    let mut gathered = Gathered::default();
+    gathered.sources.flags = flags;
+    for (name, value) in environment {
+        gathered.variable(name, value);
+    }
+    let config = SETTINGS.iter().find(|setting| setting.name == CONFIG);
+    if let Some((path, _)) = config.and_then(|setting| gathered.sources.find(setting)) {
+        gathered.file(Path::new(&path));
+    }
+    gathered
+}
+
+impl Gathered {
+    /// Keeps what can matter; an empty variable is as if unset.
+    fn variable(&mut self, name: OsString, value: OsString) {
+        let Some(name) = name.to_str().filter(|_| !value.is_empty()) else {
+            return;
+        };
+        let known = is_known(name);
+        if !known && name.starts_with(PREFIX) && !is_service_link(name) {
+            self.warnings.push(format!(
+                "the variable {name} is not a setting of this program; see irsa-sidecar --help"
+            ));
+        }
+        if known {
+            match value.into_string() {
+                Ok(value) => drop(self.sources.variables.insert(name.to_owned(), value)),
+                Err(_) => self
+                    .errors
+                    .push(format!("the variable {name} is not UTF-8")),
+            }
+        }
+    }
+
+    fn file(&mut self, path: &Path) {
+        match read(path) {
+            Ok(entries) => {
+                let mut values = BTreeMap::new();
+                for (key, value) in entries {
+                    match entry(path, &key, &value) {
+                        Ok(text) => drop(values.insert(key, text)),
+                        Err(error) => self.errors.push(error),
+                    }
+                }
+                self.sources.file = Some((path.to_owned(), values));
+            }
+            Err(error) => self.errors.push(error),
+        }
+    }
+}
+
+impl Sources {
+    /// The value of a setting and where it came from; not the default.
+    pub(super) fn find(&self, setting: &Setting) -> Option<(String, Origin)> {
+        if let Some(value) = self.flags.get(setting.name) {
+            return Some((value.clone(), Origin::Flag));
+        }
+        if let Some(found) = self.variable(&setting.variable()) {
+            return Some(found);
+        }
+        if let Some((path, values)) = &self.file
+            && let Some(value) = values.get(&setting.key())
+        {
+            return Some((value.clone(), Origin::File(path.clone())));
+        }
+        setting.also.iter().find_map(|name| self.variable(name))
+    }
+
+    /// A variable by its own name.
+    pub(super) fn variable(&self, name: &str) -> Option<(String, Origin)> {
+        self.variables
+            .get(name)
+            .map(|value| (value.clone(), Origin::Variable(name.to_owned())))
+    }
+}
+
+/// The proxy's variables, in the spellings and the order in which curl reads them.
+pub(super) const PROXY_VARIABLES: [&str; 2] = ["https_proxy", "HTTPS_PROXY"];
+/// The hosts that go around the proxy.
+pub(super) const NO_PROXY_VARIABLES: [&str; 2] = ["no_proxy", "NO_PROXY"];
+
+fn is_known(name: &str) -> bool {
+    PROXY_VARIABLES.contains(&name)
+        || NO_PROXY_VARIABLES.contains(&name)
+        || SETTINGS
+            .iter()
+            .any(|setting| setting.variable() == name || setting.also.contains(&name))
+}
+
+/// Kubernetes makes such names for a Service called irsa-sidecar.
+fn is_service_link(name: &str) -> bool {
+    name.ends_with("_SERVICE_HOST") || name.contains("_PORT")
+}
+
+fn read(path: &Path) -> Result<BTreeMap<String, Value>, String> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("the file {shown} cannot be read: {error}"))?;
+    if text.trim().is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    serde_saphyr::from_str(&text)
+        .map_err(|error| format!("the file {shown} is not a YAML mapping of settings: {error}"))
+}
+
+fn entry(path: &Path, key: &str, value: &Value) -> Result<String, String> {
+    let shown = path.display();
+    let known = SETTINGS
+        .iter()
+        .any(|setting| setting.name != CONFIG && setting.key() == key);
+    if !known {
+        return Err(format!(
+            "the file {shown} has the key {key:?}, which is no setting"
+        ));
+    }
+    scalar(value)
+        .or_else(|| list(value))
+        .ok_or_else(|| format!("the file {shown}: {key} is neither a value nor a list of values"))
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn list(value: &Value) -> Option<String> {
+    let items: Option<Vec<String>> = value.as_array()?.iter().map(scalar).collect();
+    Some(items?.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect()
+    }
+
+    fn role() -> &'static Setting {
+        super::super::settings::find("role-arn").unwrap()
+    }
+
+    fn file(content: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), content).unwrap();
+        file
+    }
+
+    #[test]
+    fn flag_beats_variable_beats_file_beats_standard_variable() {
+        let file = file("roleArn: from-file\n");
+        let path = file.path().to_str().unwrap();
+        let all = [
+            ("AWS_ROLE_ARN", "from-aws"),
+            ("IRSA_SIDECAR_CONFIG", path),
+            ("IRSA_SIDECAR_ROLE_ARN", "from-variable"),
+        ];
+        let value = |flags: Flags, variables: &[(&str, &str)]| {
+            let gathered = gather(flags, environment(variables));
+            assert_eq!(gathered.errors, [""; 0]);
+            gathered.sources.find(role()).map(|(value, _)| value)
+        };
+        let flags = Flags::from([("role-arn", "from-flag".to_owned())]);
+        assert_eq!(value(flags, &all).as_deref(), Some("from-flag"));
+        assert_eq!(value(Flags::new(), &all).as_deref(), Some("from-variable"));
+        assert_eq!(value(Flags::new(), &all[..2]).as_deref(), Some("from-file"));
+        assert_eq!(value(Flags::new(), &all[..1]).as_deref(), Some("from-aws"));
+        assert_eq!(value(Flags::new(), &[("AWS_ROLE_ARN", "")]), None);
+    }
+
+    #[test]
+    fn unknown_variables_are_warned_about_and_service_links_are_not() {
+        let gathered = gather(
+            Flags::new(),
+            environment(&[
+                ("IRSA_SIDECAR_ROLEARN", "x"),
+                ("IRSA_SIDECAR_SERVICE_HOST", "10.0.0.1"),
+                ("IRSA_SIDECAR_PORT_9910_TCP_ADDR", "10.0.0.1"),
+                ("IRSA_SIDECAR_PORT", "tcp://10.0.0.1:9910"),
+                ("UNRELATED", "x"),
+            ]),
+        );
+        assert_eq!(gathered.warnings.len(), 1, "{:?}", gathered.warnings);
+        assert!(gathered.warnings[0].contains("IRSA_SIDECAR_ROLEARN"));
+    }
+
+    #[test]
+    fn lists_switches_and_numbers_of_the_file_are_text_like_any_other() {
+        let file = file(
+            "authorization: [token, pod-uid]\nuseFipsEndpoint: true\nauthorizationTokenMode: \"0640\"\n",
+        );
+        let flags = Flags::from([(CONFIG, file.path().to_str().unwrap().to_owned())]);
+        let gathered = gather(flags, []);
+        assert_eq!(gathered.errors, [""; 0]);
+        let value = |name| {
+            gathered
+                .sources
+                .find(super::super::settings::find(name).unwrap())
+                .unwrap()
+                .0
+        };
+        assert_eq!(value("authorization"), "token,pod-uid");
+        assert_eq!(value("use-fips-endpoint"), "true");
+        assert_eq!(value("authorization-token-mode"), "0640");
+    }
+
+    #[test]
+    fn a_file_with_unknown_keys_or_no_mapping_or_not_there_is_an_error() {
+        for content in [
+            "roleARN: x\n",
+            "config: other\n",
+            "- a\n",
+            "roleArn: {a: b}\n",
+            "roleArn: a\nroleArn: b\n",
+            "\t\n:::",
+        ] {
+            let file = file(content);
+            let flags = Flags::from([(CONFIG, file.path().to_str().unwrap().to_owned())]);
+            assert!(!gather(flags, []).errors.is_empty(), "{content:?}");
+        }
+        let flags = Flags::from([(CONFIG, "/nonexistent".to_owned())]);
+        assert!(gather(flags, []).errors[0].contains("/nonexistent"));
+    }
+}

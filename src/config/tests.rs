@@ -1,0 +1,171 @@
+use std::collections::BTreeSet;
+
+use super::*;
+
+const ROLE: &str = "arn:aws:iam::111122223333:role/app";
+
+fn load_with(variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+    let environment = variables
+        .iter()
+        .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    load(Flags::new(), environment)
+}
+
+fn load_good(more: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+    let good = [
+        ("AWS_ROLE_ARN", ROLE),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1"),
+    ];
+    load_with(&[&good, more].concat())
+}
+
+#[test]
+fn two_variables_of_the_webhook_and_a_region_are_enough() {
+    let config = load_good(&[]).unwrap();
+    assert_eq!(config.refresh.role.as_str(), ROLE);
+    assert_eq!(config.refresh.audience, "sts.amazonaws.com");
+    assert_eq!(config.refresh.duration, Duration::from_secs(3600));
+    assert_eq!(config.doors.listen.to_string(), "127.0.0.1:9910");
+    assert_eq!(config.doors.ops_listen, OpsListen::All(9911));
+    assert_eq!(config.doors.authorization_token_mode, 0o640);
+    assert_eq!(config.drain_delay, Duration::ZERO);
+    assert_eq!(config.warnings, [""; 0]);
+}
+
+#[test]
+fn all_errors_come_at_once_and_name_flag_and_variable() {
+    let errors = load_with(&[
+        ("IRSA_SIDECAR_DURATION", "5m"),
+        ("IRSA_SIDECAR_LISTEN", "0.0.0.0:9910"),
+        ("IRSA_SIDECAR_CA_BUNDLE", "/nonexistent.pem"),
+        ("IRSA_SIDECAR_TOKEN_FILE", "/nonexistent/token"),
+    ])
+    .unwrap_err()
+    .to_string();
+    assert!(
+        errors.starts_with("the configuration has 5 errors\n"),
+        "{errors}"
+    );
+    for part in [
+        "role-arn: not set; set --role-arn or IRSA_SIDECAR_ROLE_ARN or AWS_ROLE_ARN",
+        "duration is \"5m\" (variable IRSA_SIDECAR_DURATION): expected 15m to 12h",
+        "region: no web identity token file at /nonexistent/token; set --region",
+        "ca-bundle is \"/nonexistent.pem\"",
+        "listen is \"0.0.0.0:9910\" (variable IRSA_SIDECAR_LISTEN): expected a loopback address",
+    ] {
+        assert!(errors.contains(part), "{part} in\n{errors}");
+    }
+}
+
+#[test]
+fn every_value_that_does_not_parse_is_an_error() {
+    for (variable, values) in [
+        (
+            "IRSA_SIDECAR_ROLE_ARN",
+            &["app", "arn:aws:iam::1:role/x"][..],
+        ),
+        ("IRSA_SIDECAR_ROLE_SESSION_NAME", &["x", "a b", "a/b"]),
+        (
+            "IRSA_SIDECAR_DURATION",
+            &["3600", "1", "13h", "-1h", "1h1ms"],
+        ),
+        (
+            "IRSA_SIDECAR_REGION",
+            &["Ireland", "eu_west_1", "aws-global", "a.b-c-d", "eu--1"],
+        ),
+        (
+            "IRSA_SIDECAR_STS_ENDPOINT_URL",
+            &["http://sts.example.com", "x"],
+        ),
+        ("IRSA_SIDECAR_USE_FIPS_ENDPOINT", &["yes", "1"]),
+        (
+            "IRSA_SIDECAR_LISTEN",
+            &["9910", "localhost:9910", "10.0.0.1:9910"],
+        ),
+        ("IRSA_SIDECAR_OPS_LISTEN", &["9911", ":x", ":70000"]),
+        ("IRSA_SIDECAR_AUTHORIZATION", &["tokens", "token,none"]),
+        (
+            "IRSA_SIDECAR_AUTHORIZATION_TOKEN_MODE",
+            &["rw-r-----", "0040", "1777", "888"],
+        ),
+        ("IRSA_SIDECAR_LOG_FORMAT", &["xml"]),
+        ("IRSA_SIDECAR_LOG_LEVEL", &["loud", "3"]),
+        ("IRSA_SIDECAR_DRAIN_DELAY", &["5", "soon"]),
+        ("HTTPS_PROXY", &["proxy:3128", "socks5://proxy:1080"]),
+    ] {
+        for value in values {
+            let errors = load_good(&[(variable, value)]);
+            assert!(errors.is_err(), "{variable}={value}");
+        }
+    }
+}
+
+#[test]
+fn the_region_comes_from_the_issuer_of_an_eks_token_and_is_never_guessed() {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let load_with_issuer = |issuer: &str| {
+        let claims = format!(r#"{{"iss":"{issuer}"}}"#);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let jwt = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
+        std::fs::write(file.path(), jwt).unwrap();
+        load_with(&[
+            ("AWS_ROLE_ARN", ROLE),
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", file.path().to_str().unwrap()),
+        ])
+    };
+    let config = load_with_issuer("https://oidc.eks.ap-south-1.amazonaws.com/id/ABC").unwrap();
+    assert_eq!(config.sts.region, "ap-south-1");
+    let errors = load_with_issuer("https://issuer.example.com").unwrap_err();
+    assert!(
+        errors.to_string().contains("not an EKS cluster's"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn the_report_names_every_setting_that_has_a_value_and_no_password() {
+    let config =
+        load_good(&[("HTTPS_PROXY", "http://user:hunter2@proxy.example.com:3128")]).unwrap();
+    let shown = format!("{:?}", config.report);
+    assert!(
+        !shown.contains("hunter2") && shown.contains("http://proxy.example.com:3128"),
+        "{shown}"
+    );
+    let reported: BTreeSet<&str> = config.report.iter().map(|one| one.name.as_str()).collect();
+    for setting in SETTINGS {
+        let expected = setting.default.is_some()
+            || ["role-arn", "region", "sts-endpoint-url"].contains(&setting.name);
+        assert_eq!(
+            reported.contains(setting.name),
+            expected,
+            "{}",
+            setting.name
+        );
+    }
+    let role = config
+        .report
+        .iter()
+        .find(|one| one.name == "role-arn")
+        .unwrap();
+    assert_eq!(role.origin.to_string(), "variable AWS_ROLE_ARN");
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_an_error() {
+    let errors = load_good(&[("AWS_USE_FIPS_ENDPOINT", "true")]).unwrap_err();
+    assert!(
+        errors
+            .to_string()
+            .contains("sts-endpoint-url names one endpoint"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_short_duration_is_warned_about() {
+    let config = load_good(&[("IRSA_SIDECAR_DURATION", "30m")]).unwrap();
+    assert_eq!(config.warnings.len(), 1);
+}

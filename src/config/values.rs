@@ -1,0 +1,80 @@
+//! From text to types: one function for each kind of value. The error says what was expected.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::OpsListen;
+
+const DURATIONS: (Duration, Duration) = (Duration::from_secs(900), Duration::from_secs(43_200));
+
+pub(super) fn text(value: &str) -> Result<String, String> {
+    match value {
+        "" => Err("expected a text that is not empty".to_owned()),
+        value => Ok(value.to_owned()),
+    }
+}
+
+pub(super) fn path(value: &str) -> Result<PathBuf, String> {
+    text(value).map(PathBuf::from)
+}
+
+pub(super) fn boolean(value: &str) -> Result<bool, String> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("expected true or false".to_owned()),
+    }
+}
+
+pub(super) fn duration_text(value: &str) -> Result<Duration, String> {
+    humantime::parse_duration(value)
+        .map_err(|error| format!("{error}; expected a number with a unit, such as 90s or 15m"))
+}
+
+pub(super) fn session_duration(value: &str) -> Result<Duration, String> {
+    let duration = duration_text(value)?;
+    let (shortest, longest) = DURATIONS;
+    if duration < shortest || duration > longest || duration.subsec_nanos() > 0 {
+        return Err("expected 15m to 12h in whole seconds".to_owned());
+    }
+    Ok(duration)
+}
+
+/// Region names go into a host name: nothing but what they are made of.
+pub(super) fn region_name(value: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let looks_right = value.chars().all(plain)
+        && value.split('-').count() >= 3
+        && value.split('-').all(|part| !part.is_empty());
+    if !looks_right || value.len() > 63 {
+        return Err("expected the name of an AWS region, such as eu-west-1".to_owned());
+    }
+    Ok(value.to_owned())
+}
+
+pub(super) fn loopback_address(value: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = value
+        .parse()
+        .map_err(|_| "expected IP:PORT, such as 127.0.0.1:9910".to_owned())?;
+    if !address.ip().is_loopback() {
+        return Err("expected a loopback address: credentials are for this pod only".to_owned());
+    }
+    Ok(address)
+}
+
+pub(super) fn ops_address(value: &str) -> Result<OpsListen, String> {
+    let parsed = match value.strip_prefix(':') {
+        Some(port) => port.parse().ok().map(OpsListen::All),
+        None => value.parse().ok().map(OpsListen::One),
+    };
+    parsed.ok_or_else(|| "expected IP:PORT, or :PORT for all addresses".to_owned())
+}
+
+pub(super) fn file_mode(value: &str) -> Result<u32, String> {
+    let digits = value.strip_prefix("0o").unwrap_or(value);
+    match u32::from_str_radix(digits, 8) {
+        Ok(mode) if mode <= 0o777 && mode & 0o400 != 0 => Ok(mode),
+        _ => Err("expected an octal mode that lets the owner read, such as 0640".to_owned()),
+    }
+}

@@ -1,0 +1,208 @@
+//! Answers: credentials, plain text, and errors in the two spellings that SDKs read.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+
+/// Go v2 reads errors only when the type is exactly this, without a charset.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// A whole answer; bodies are in memory.
+pub type Answer = Response<Full<Bytes>>;
+
+/// Why a request was not answered with what it asked for. The name is the `code` that clients see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// Not HTTP/1.1, or without exactly one Host.
+    MalformedRequest,
+    /// Came through a proxy.
+    ForwardedRequest,
+    /// Not from this pod.
+    ForbiddenPeer,
+    /// For a name that is not ours: DNS rebinding.
+    ForbiddenHost,
+    /// No such path, or a wrong secret in it.
+    NotFound,
+    /// Not with this method; these are allowed.
+    MethodNotAllowed(&'static str),
+    /// No authorization.
+    Unauthorized,
+    /// The wrong authorization.
+    Forbidden,
+    /// The head of the request took too long.
+    RequestTimeout,
+    /// The head of the request is too large.
+    RequestHeaderFieldsTooLarge,
+    /// There are no credentials that could be given out.
+    CredentialsUnavailable,
+}
+
+impl Code {
+    fn name(self) -> &'static str {
+        match self {
+            Code::MalformedRequest => "MalformedRequest",
+            Code::ForwardedRequest => "ForwardedRequest",
+            Code::ForbiddenPeer => "ForbiddenPeer",
+            Code::ForbiddenHost => "ForbiddenHost",
+            Code::NotFound => "NotFound",
+            Code::MethodNotAllowed(_) => "MethodNotAllowed",
+            Code::Unauthorized => "Unauthorized",
+            Code::Forbidden => "Forbidden",
+            Code::RequestTimeout => "RequestTimeout",
+            Code::RequestHeaderFieldsTooLarge => "RequestHeaderFieldsTooLarge",
+            Code::CredentialsUnavailable => "CredentialsUnavailable",
+        }
+    }
+
+    pub(super) fn status(self) -> StatusCode {
+        match self {
+            Code::MalformedRequest | Code::ForwardedRequest => StatusCode::BAD_REQUEST,
+            Code::ForbiddenPeer | Code::ForbiddenHost | Code::Forbidden => StatusCode::FORBIDDEN,
+            Code::NotFound => StatusCode::NOT_FOUND,
+            Code::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Code::Unauthorized => StatusCode::UNAUTHORIZED,
+            Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Code::RequestHeaderFieldsTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Code::CredentialsUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// What the client's own error message will show.
+    fn words(self) -> &'static str {
+        match self {
+            Code::MalformedRequest => {
+                "the request is not well-formed HTTP/1.1 with one Host and at most one Authorization header"
+            }
+            Code::ForwardedRequest => {
+                "forwarded requests are not answered; take the proxy out of the way (NO_PROXY=127.0.0.1,localhost)"
+            }
+            Code::ForbiddenPeer => "only this pod's own containers are answered",
+            Code::ForbiddenHost => {
+                "the Host header is not this door's address; use http://127.0.0.1 with the configured port"
+            }
+            Code::NotFound => {
+                "nothing at this path, or the secret in it is wrong; credentials are at /v1/credentials and /v2/credentials/SECRET"
+            }
+            Code::MethodNotAllowed(_) => {
+                "this path does not take this method; see the Allow header"
+            }
+            Code::Unauthorized => {
+                "no Authorization header; set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE in the app's container to the sidecar's authorization-token-file"
+            }
+            Code::Forbidden => {
+                "the Authorization header is wrong; it has to be the content of the sidecar's authorization-token-file or the pod's UID"
+            }
+            Code::RequestTimeout => "the head of the request took longer than 5 s",
+            Code::RequestHeaderFieldsTooLarge => "the head of the request is larger than 8 KiB",
+            Code::CredentialsUnavailable => "there are no credentials at the moment",
+        }
+    }
+}
+
+/// A JSON body that is an answer and no error.
+pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    answer(status, JSON, body.into())
+}
+
+/// A text body of this type.
+pub fn text(content_type: &'static str, body: String) -> Answer {
+    answer(
+        StatusCode::OK,
+        HeaderValue::from_static(content_type),
+        body.into(),
+    )
+}
+
+/// An error, with words of its own where the code alone says too little.
+pub fn failure(code: Code, words: Option<&str>) -> Answer {
+    let mut answer = json(code.status(), error_body(code, words));
+    match code {
+        Code::MethodNotAllowed(allowed) => {
+            answer
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static(allowed));
+        }
+        Code::CredentialsUnavailable => {
+            answer
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    answer
+}
+
+/// A whole answer as bytes, for a connection that hyper has given up.
+pub(super) fn last_words(code: Code) -> Vec<u8> {
+    let (status, body) = (code.status(), error_body(code, None));
+    let mut bytes = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncache-control: no-store\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    bytes.extend_from_slice(&body);
+    bytes
+}
+
+fn answer(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(body));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    answer
+}
+
+/// Go and Java read the lower-case names, JavaScript the others, Python prints the whole.
+fn error_body(code: Code, words: Option<&str>) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        code: &'a str,
+        message: &'a str,
+        #[serde(rename = "Code")]
+        code_again: &'a str,
+        #[serde(rename = "Message")]
+        message_again: &'a str,
+    }
+    let (name, words) = (code.name(), words.unwrap_or(code.words()));
+    serde_json::to_vec(&Body {
+        code: name,
+        message: words,
+        code_again: name,
+        message_again: words,
+    })
+    .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_carry_both_spellings_and_escape_their_words() {
+        let body = error_body(Code::CredentialsUnavailable, Some("say \"hi\"\n"));
+        assert_eq!(
+            String::from_utf8(body).unwrap(),
+            r#"{"code":"CredentialsUnavailable","message":"say \"hi\"\n","Code":"CredentialsUnavailable","Message":"say \"hi\"\n"}"#
+        );
+    }
+
+    #[test]
+    fn every_code_has_a_status_that_is_counted() {
+        for code in [
+            Code::MalformedRequest,
+            Code::ForbiddenHost,
+            Code::NotFound,
+            Code::MethodNotAllowed("GET"),
+            Code::Unauthorized,
+            Code::RequestTimeout,
+            Code::RequestHeaderFieldsTooLarge,
+            Code::CredentialsUnavailable,
+        ] {
+            assert!(crate::metrics::STATUSES.contains(&code.status().as_u16()));
+        }
+    }
+}

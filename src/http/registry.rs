@@ -1,0 +1,177 @@
+//! Who is connected, and who has to go when there are too many.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// The most connections that one door holds.
+pub(super) const MOST_CONNECTIONS: usize = 512;
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may lie idle between two requests.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What a connection is doing, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The head of a request is awaited or has begun to arrive.
+    Head(Instant),
+    /// A request is being answered.
+    Busy,
+    /// The last request was answered.
+    Idle(Instant),
+}
+
+/// The connections of one door.
+#[derive(Debug, Default)]
+pub struct Registry {
+    connections: Mutex<Connections>,
+}
+
+#[derive(Debug, Default)]
+struct Connections {
+    next: u64,
+    places: HashMap<u64, Arc<Place>>,
+}
+
+/// One connection as the registry sees it.
+#[derive(Debug)]
+struct Place {
+    phase: Mutex<Phase>,
+    gives_way: Notify,
+}
+
+/// A connection's own end of its place; leaving is dropping it.
+#[derive(Debug)]
+pub(super) struct Slot {
+    registry: Arc<Registry>,
+    number: u64,
+    place: Arc<Place>,
+}
+
+impl Registry {
+    /// A place for a new connection. When all are taken, somebody gives way; only when everybody is being answered
+    /// there is none.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<Slot> {
+        if lock(&self.connections).places.len() >= MOST_CONNECTIONS && !self.evict() {
+            return None;
+        }
+        let mut connections = lock(&self.connections);
+        let number = connections.next;
+        connections.next += 1;
+        let place = Arc::new(Place {
+            phase: Mutex::new(Phase::Head(Instant::now())),
+            gives_way: Notify::new(),
+        });
+        connections.places.insert(number, Arc::clone(&place));
+        Some(Slot {
+            registry: Arc::clone(self),
+            number,
+            place,
+        })
+    }
+
+    /// Closes the slowest sender of a head, otherwise the longest idle connection.
+    pub(super) fn evict(&self) -> bool {
+        let mut connections = lock(&self.connections);
+        let phases = connections
+            .places
+            .iter()
+            .map(|(number, place)| (*number, *lock(&place.phase)));
+        let Some(place) = victim(phases).and_then(|number| connections.places.remove(&number))
+        else {
+            return false;
+        };
+        place.gives_way.notify_one();
+        true
+    }
+}
+
+fn victim(phases: impl Iterator<Item = (u64, Phase)>) -> Option<u64> {
+    phases
+        .filter_map(|(number, phase)| match phase {
+            Phase::Head(since) => Some((0, since, number)),
+            Phase::Idle(since) => Some((1, since, number)),
+            Phase::Busy => None,
+        })
+        .min()
+        .map(|(_, _, number)| number)
+}
+
+impl Slot {
+    pub(super) fn phase(&self) -> Phase {
+        *lock(&self.place.phase)
+    }
+
+    pub(super) fn enter_phase(&self, phase: Phase) {
+        *lock(&self.place.phase) = phase;
+    }
+
+    /// When the present phase has lasted too long; `None` while the time is ours.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self.phase() {
+            Phase::Head(since) => Some(since + HEAD_TIMEOUT),
+            Phase::Idle(since) => Some(since + IDLE_TIMEOUT),
+            Phase::Busy => None,
+        }
+    }
+
+    /// Returns when this connection has to go.
+    pub(super) async fn gives_way(&self) {
+        self.place.gives_way.notified().await;
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        lock(&self.registry.connections).places.remove(&self.number);
+    }
+}
+
+/// Nothing panics while holding these locks, and if something did, the numbers in them would still be right.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_slowest_head_sender_goes_first_then_the_longest_idle_and_the_busy_never() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut phases = vec![
+            (1, Phase::Idle(at(1))),
+            (2, Phase::Busy),
+            (3, Phase::Head(at(9))),
+            (4, Phase::Head(at(8))),
+            (5, Phase::Idle(at(0))),
+        ];
+        let mut order = Vec::new();
+        while let Some(gone) = victim(phases.iter().copied()) {
+            order.push(gone);
+            phases.retain(|(number, _)| *number != gone);
+        }
+        assert_eq!(order, [4, 3, 5, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_full_house_makes_room_unless_everybody_is_being_answered() {
+        let registry = Arc::new(Registry::default());
+        let slots: Vec<Slot> = (0..MOST_CONNECTIONS)
+            .map(|_| registry.enter().unwrap())
+            .collect();
+        let newcomer = registry.enter().expect("a silent connection gives way");
+        slots[0].gives_way().await;
+        for slot in slots.iter().skip(1).chain([&newcomer]) {
+            slot.enter_phase(Phase::Busy);
+        }
+        assert!(registry.enter().is_none());
+        drop(newcomer);
+        assert!(registry.enter().is_some());
+    }
+}

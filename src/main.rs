@@ -1,0 +1,83 @@
+//! Arguments in, exit code out.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::process::ExitCode;
+
+use irsa_sidecar::config::{self, Command, Config, Flags};
+use irsa_sidecar::{app, telemetry};
+
+/// From sysexits(3).
+const BAD_USAGE: u8 = 64;
+const BAD_CONFIGURATION: u8 = 78;
+const FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    match config::parse(std::env::args_os()) {
+        Ok(Command::Serve(flags)) => serve(flags),
+        Err(usage) if usage.asked_for => {
+            // A reader that closed the pipe has seen enough.
+            let _ = std::io::stdout().write_all(usage.text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(usage) => {
+            eprint!("{}", usage.text);
+            ExitCode::from(BAD_USAGE)
+        }
+    }
+}
+
+fn serve(flags: Flags) -> ExitCode {
+    let config: Config = match config::load(flags, std::env::vars_os()) {
+        Ok(config) => config,
+        Err(errors) => {
+            eprintln!("irsa-sidecar: {errors}");
+            last_words(&errors.to_string());
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
+    telemetry::init(config.log);
+    exit_on_panic();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime
+            .block_on(app::serve(config))
+            .map_err(|error| error.to_string()),
+        Err(error) => Err(format!("the runtime cannot be started: {error}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            tracing::error!("{reason}");
+            last_words(&reason);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// A panic that aborts ends PID 1 oddly (signals to PID 1 are ignored, and what follows looks like a crash of the
+/// kernel's making), and a panic that unwinds would leave a door without a refresh behind it.
+fn exit_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic
+            .location()
+            .map_or("an unknown place".to_owned(), ToString::to_string);
+        let reason = format!("bug: panicked at {place}; please report it");
+        eprintln!("irsa-sidecar: {reason}");
+        last_words(&reason);
+        std::process::exit(i32::from(FAILED));
+    }));
+}
+
+/// Kubernetes shows this in the container's status. The file is there or it is not: outside a pod none is made.
+fn last_words(reason: &str) {
+    let log = OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open("/dev/termination-log");
+    if let Ok(mut log) = log {
+        let _ = log.write_all(reason.as_bytes());
+    }
+}

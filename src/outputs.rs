@@ -1,0 +1,9 @@
+//! What the pod may ask for. Outputs see the store; never the token, the claims or STS.
+//!
+//! | output | door |
+//! |---|---|
+//! | [`container_credentials`] | `AWS_CONTAINER_CREDENTIALS_FULL_URI`, `listen` |
+
+pub mod authorization;
+pub mod authorization_token;
+pub mod container_credentials;

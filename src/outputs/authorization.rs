@@ -1,0 +1,335 @@
+//! Who may have credentials: the peer, the Host, and what the client shows.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use hyper::header::{AUTHORIZATION, FORWARDED, HOST, HeaderMap, VIA};
+use hyper::{Request, Version};
+
+use super::authorization_token::AuthorizationToken;
+use crate::http::{Code, Peer};
+use crate::store::{PodUid, Reader};
+
+/// What clients may show; `none` is the empty set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Methods {
+    /// The content of the authorization token file.
+    pub token: bool,
+    /// The pod's UID.
+    pub pod_uid: bool,
+}
+
+impl Methods {
+    /// Nobody has to show anything.
+    pub fn is_none(self) -> bool {
+        !self.token && !self.pod_uid
+    }
+}
+
+impl FromStr for Methods {
+    type Err = ();
+
+    /// `none`, or `token` and `pod-uid` in any order.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut methods = Methods {
+            token: false,
+            pod_uid: false,
+        };
+        if text == "none" {
+            return Ok(methods);
+        }
+        for method in text.split(',').map(str::trim) {
+            match method {
+                "token" => methods.token = true,
+                "pod-uid" => methods.pod_uid = true,
+                _ => return Err(()),
+            }
+        }
+        Ok(methods)
+    }
+}
+
+impl fmt::Display for Methods {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.token, self.pod_uid) {
+            (true, true) => "token,pod-uid",
+            (true, false) => "token",
+            (false, true) => "pod-uid",
+            (false, false) => "none",
+        })
+    }
+}
+
+/// Judges what clients show.
+#[derive(Debug)]
+pub struct Authorization {
+    methods: Methods,
+    token: Option<Arc<AuthorizationToken>>,
+    store: Reader,
+}
+
+/// What a client showed is worth this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Right.
+    Granted,
+    /// Nothing was shown, though something has to be.
+    Missing,
+    /// Wrong.
+    Wrong,
+    /// It may be the pod's UID, which is not known yet.
+    Undecided,
+}
+
+impl Authorization {
+    /// With a token wherever one is made; `shutdown` wants it even where `methods` is `none`.
+    pub fn new(methods: Methods, token: Option<Arc<AuthorizationToken>>, store: Reader) -> Self {
+        Authorization {
+            methods,
+            token,
+            store,
+        }
+    }
+
+    /// Judges a request for credentials.
+    pub fn judge(&self, shown: Option<&[u8]>) -> Verdict {
+        if self.methods.is_none() {
+            return Verdict::Granted;
+        }
+        self.judge_shown(shown, self.methods)
+    }
+
+    /// Judges a request to stop: there `none` is not enough.
+    pub fn judge_shutdown(&self, shown: Option<&[u8]>) -> Verdict {
+        let methods = if self.methods.is_none() {
+            Methods {
+                token: true,
+                pod_uid: false,
+            }
+        } else {
+            self.methods
+        };
+        self.judge_shown(shown, methods)
+    }
+
+    fn judge_shown(&self, shown: Option<&[u8]>, methods: Methods) -> Verdict {
+        let Some(shown) = shown.filter(|shown| !shown.is_empty()) else {
+            return Verdict::Missing;
+        };
+        let token = self.token.as_ref().filter(|_| methods.token);
+        if token.is_some_and(|token| token.accepts(shown)) {
+            return Verdict::Granted;
+        }
+        if !methods.pod_uid {
+            return Verdict::Wrong;
+        }
+        match self.store.pod_uid() {
+            PodUid::Known(uid) if uid.matches(shown) => Verdict::Granted,
+            PodUid::Known(_) | PodUid::Absent => Verdict::Wrong,
+            PodUid::Unknown => Verdict::Undecided,
+        }
+    }
+}
+
+/// What the client showed in the header, bare or after `Bearer `.
+pub fn shown(headers: &HeaderMap) -> Option<&[u8]> {
+    const BEARER: &[u8] = b"bearer ";
+    let value = headers.get(AUTHORIZATION)?.as_bytes();
+    match value.split_at_checked(BEARER.len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(BEARER) => Some(rest.trim_ascii()),
+        _ => Some(value),
+    }
+}
+
+/// The checks that come before any path: form, forwarding, peer, Host.
+pub fn admit<B>(request: &Request<B>, peer: Peer) -> Result<(), Code> {
+    let headers = request.headers();
+    let known = matches!(request.version(), Version::HTTP_10 | Version::HTTP_11);
+    let authority = match request.uri().authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => headers.get(HOST).and_then(|host| host.to_str().ok()),
+    };
+    let (Some(authority), true) = (authority, known) else {
+        return Err(Code::MalformedRequest);
+    };
+    let count = |name| headers.get_all(name).iter().count();
+    if count(HOST) > 1 || count(AUTHORIZATION) > 1 {
+        return Err(Code::MalformedRequest);
+    }
+    let forwarded = headers.contains_key("x-forwarded-for")
+        || headers.contains_key(FORWARDED)
+        || headers.contains_key(VIA);
+    if forwarded {
+        return Err(Code::ForwardedRequest);
+    }
+    if !is_in_pod(peer) {
+        return Err(Code::ForbiddenPeer);
+    }
+    if !is_own_host(authority, peer) {
+        return Err(Code::ForbiddenHost);
+    }
+    Ok(())
+}
+
+/// Another pod, or another node, has another address than ours.
+fn is_in_pod(peer: Peer) -> bool {
+    let remote = peer.remote.ip().to_canonical();
+    remote.is_loopback() || remote == peer.local.ip().to_canonical()
+}
+
+/// The address that the client connected to, `localhost` or `[::1]`, with the right port or none. A browser that was
+/// rebound to loopback still sends the name that it asked for.
+fn is_own_host(authority: &str, peer: Peer) -> bool {
+    let (host, port) = match authority.rfind(':') {
+        Some(colon) if !authority[colon..].contains(']') => {
+            (&authority[..colon], Some(&authority[colon + 1..]))
+        }
+        _ => (authority, None),
+    };
+    let right_port = match port {
+        None => true,
+        Some(port) => port.parse() == Ok(peer.local.port()),
+    };
+    let address = match host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+    {
+        Some(v6) => v6.parse().ok().map(IpAddr::V6),
+        None => host.parse().ok().map(IpAddr::V4),
+    };
+    let ours = address.is_some_and(|ip| {
+        ip == peer.local.ip().to_canonical() || ip == IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)
+    });
+    right_port && (ours || host.eq_ignore_ascii_case("localhost"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(remote: &str, local: &str) -> Peer {
+        Peer {
+            remote: remote.parse().unwrap(),
+            local: local.parse().unwrap(),
+        }
+    }
+
+    fn loopback() -> Peer {
+        peer("127.0.0.1:40000", "127.0.0.1:9910")
+    }
+
+    fn request(headers: &[(&str, &str)]) -> Request<()> {
+        let mut request = Request::builder().uri("/v1/credentials");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap()
+    }
+
+    #[test]
+    fn hosts_that_sdks_send_are_ours_and_rebound_names_are_not() {
+        for host in [
+            "127.0.0.1:9910",
+            "127.0.0.1",
+            "localhost:9910",
+            "LOCALHOST",
+            "[::1]:9910",
+            "[::1]",
+        ] {
+            assert_eq!(
+                admit(&request(&[("host", host)]), loopback()),
+                Ok(()),
+                "{host}"
+            );
+        }
+        for host in [
+            "evil.example.com",
+            "evil.example.com:9910",
+            "127.0.0.1:9911",
+            "127.0.0.1:",
+            "127.0.0.2",
+            "localhost.evil.com",
+            "[::2]",
+            "::1",
+            "[127.0.0.1]",
+            "",
+            ":9910",
+        ] {
+            assert_eq!(
+                admit(&request(&[("host", host)]), loopback()),
+                Err(Code::ForbiddenHost),
+                "{host}"
+            );
+        }
+    }
+
+    #[test]
+    fn requests_are_judged_in_the_order_form_forwarding_peer_host() {
+        let stranger = peer("10.0.0.9:1", "10.0.0.1:9910");
+        let all_wrong = [("x-forwarded-for", "1.2.3.4"), ("host", "evil")];
+        assert_eq!(admit(&request(&[]), stranger), Err(Code::MalformedRequest));
+        let two_hosts = [("host", "127.0.0.1"), ("host", "127.0.0.1"), ("via", "x")];
+        assert_eq!(
+            admit(&request(&two_hosts), stranger),
+            Err(Code::MalformedRequest)
+        );
+        assert_eq!(
+            admit(&request(&all_wrong), stranger),
+            Err(Code::ForwardedRequest)
+        );
+        assert_eq!(
+            admit(&request(&[("host", "evil")]), stranger),
+            Err(Code::ForbiddenPeer)
+        );
+        for header in ["forwarded", "via", "x-forwarded-for"] {
+            assert_eq!(
+                admit(
+                    &request(&[("host", "127.0.0.1"), (header, "x")]),
+                    loopback()
+                ),
+                Err(Code::ForwardedRequest)
+            );
+        }
+    }
+
+    #[test]
+    fn a_peer_is_in_the_pod_by_loopback_or_by_our_own_address() {
+        assert!(is_in_pod(loopback()));
+        assert!(is_in_pod(peer("[::ffff:127.0.0.1]:1", "[::1]:2")));
+        assert!(is_in_pod(peer("169.254.170.2:40000", "169.254.170.2:80")));
+        assert!(!is_in_pod(peer("10.0.0.7:40000", "169.254.170.2:80")));
+    }
+
+    #[test]
+    fn authorization_is_read_bare_or_as_bearer() {
+        for (value, read) in [
+            ("abc", "abc"),
+            ("Bearer abc", "abc"),
+            ("bearer abc", "abc"),
+            ("Bearerabc", "Bearerabc"),
+            ("Basic abc", "Basic abc"),
+        ] {
+            assert_eq!(
+                shown(request(&[("authorization", value)]).headers()),
+                Some(read.as_bytes())
+            );
+        }
+        assert_eq!(shown(request(&[]).headers()), None);
+    }
+
+    #[test]
+    fn methods_are_a_set_or_none() {
+        for (text, shown) in [
+            ("token", "token"),
+            ("pod-uid,token", "token,pod-uid"),
+            ("none", "none"),
+        ] {
+            assert_eq!(text.parse::<Methods>().unwrap().to_string(), shown);
+        }
+        for text in ["", "token,none", "tokens", "none,none"] {
+            assert!(text.parse::<Methods>().is_err(), "{text}");
+        }
+    }
+}

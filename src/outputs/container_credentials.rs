@@ -1,0 +1,173 @@
+//! The credentials door: `GET /v1/credentials`, `GET /v2/credentials/SECRET`, `POST /v1/shutdown`.
+//!
+//! The contract is that of the SDKs' container credentials provider. Answers come from memory, within a second, since
+//! several clients have no time-out and others give up after one. A 200 is whole, alive, and nothing else.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::{Method, Request, StatusCode};
+use percent_encoding::percent_decode_str;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::authorization::{Authorization, Verdict, admit, shown};
+use crate::http::{Answer, Code, Peer, Respond, failure, json};
+use crate::metrics::RequestCounters;
+use crate::store::Reader;
+
+/// How long a request is held while the first exchange is under way: clients give up after a second.
+const HOLD: Duration = Duration::from_millis(800);
+
+const CREDENTIALS: &str = "/v1/credentials";
+const CREDENTIALS_BY_SECRET: &str = "/v2/credentials/";
+const SHUTDOWN: &str = "/v1/shutdown";
+
+/// The door.
+#[derive(Debug)]
+pub struct ContainerCredentials {
+    store: Reader,
+    authorization: Authorization,
+    counters: RequestCounters,
+    shutdown: Arc<Notify>,
+}
+
+/// What a path asks for.
+enum Route<'a> {
+    Credentials,
+    CredentialsBySecret(Cow<'a, [u8]>),
+    Shutdown,
+}
+
+impl ContainerCredentials {
+    /// `shutdown` is notified when a client asks to stop.
+    pub fn new(
+        store: Reader,
+        authorization: Authorization,
+        counters: RequestCounters,
+        shutdown: Arc<Notify>,
+    ) -> Self {
+        ContainerCredentials {
+            store,
+            authorization,
+            counters,
+            shutdown,
+        }
+    }
+
+    async fn answer(&self, request: &Request<Incoming>, peer: Peer) -> Result<Answer, Refusal> {
+        admit(request, peer)?;
+        let hold = Instant::now() + HOLD;
+        match route(request.uri().path()).ok_or(Code::NotFound)? {
+            Route::Credentials => {
+                allow(request, &[Method::GET, Method::HEAD])?;
+                let shown = shown(request.headers());
+                self.grant(hold, || self.authorization.judge(shown)).await?;
+                self.credentials(hold).await
+            }
+            Route::CredentialsBySecret(secret) => {
+                let judged = self
+                    .grant(hold, || self.authorization.judge(Some(&secret)))
+                    .await;
+                judged.map_err(|refusal| match refusal.code {
+                    Code::CredentialsUnavailable => refusal,
+                    _ => Code::NotFound.into(),
+                })?;
+                allow(request, &[Method::GET, Method::HEAD])?;
+                self.credentials(hold).await
+            }
+            Route::Shutdown => {
+                allow(request, &[Method::POST])?;
+                let shown = shown(request.headers());
+                self.grant(hold, || self.authorization.judge_shutdown(shown))
+                    .await?;
+                self.shutdown.notify_one();
+                Ok(json(StatusCode::ACCEPTED, r#"{"stopping":true}"#))
+            }
+        }
+    }
+
+    /// Where the pod's UID decides and is not known yet, the first exchange is awaited.
+    async fn grant(&self, hold: Instant, judge: impl Fn() -> Verdict) -> Result<(), Refusal> {
+        let mut verdict = judge();
+        if verdict == Verdict::Undecided {
+            self.store.started(hold).await;
+            verdict = judge();
+        }
+        match verdict {
+            Verdict::Granted => Ok(()),
+            Verdict::Missing => Err(Code::Unauthorized.into()),
+            Verdict::Wrong => Err(Code::Forbidden.into()),
+            Verdict::Undecided => Err(self.unavailable()),
+        }
+    }
+
+    async fn credentials(&self, hold: Instant) -> Result<Answer, Refusal> {
+        let mut credentials = self.store.credentials();
+        if credentials.is_err() {
+            self.store.started(hold).await;
+            credentials = self.store.credentials();
+        }
+        match credentials {
+            Ok(credentials) => Ok(json(StatusCode::OK, credentials.document())),
+            Err(_) => Err(self.unavailable()),
+        }
+    }
+
+    fn unavailable(&self) -> Refusal {
+        Refusal {
+            code: Code::CredentialsUnavailable,
+            words: Some(self.store.trouble().0.diagnosis.to_string()),
+        }
+    }
+}
+
+impl Respond for ContainerCredentials {
+    async fn respond(&self, request: Request<Incoming>, peer: Peer) -> Answer {
+        self.answer(&request, peer)
+            .await
+            .unwrap_or_else(|refusal| failure(refusal.code, refusal.words.as_deref()))
+    }
+
+    fn counters(&self) -> &RequestCounters {
+        &self.counters
+    }
+}
+
+struct Refusal {
+    code: Code,
+    words: Option<String>,
+}
+
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        Refusal { code, words: None }
+    }
+}
+
+fn route(path: &str) -> Option<Route<'_>> {
+    match path {
+        CREDENTIALS => Some(Route::Credentials),
+        SHUTDOWN => Some(Route::Shutdown),
+        _ => {
+            let secret = path.strip_prefix(CREDENTIALS_BY_SECRET)?;
+            Some(Route::CredentialsBySecret(
+                percent_decode_str(secret).into(),
+            ))
+        }
+    }
+}
+
+fn allow(request: &Request<Incoming>, methods: &[Method]) -> Result<(), Refusal> {
+    if methods.contains(request.method()) {
+        return Ok(());
+    }
+    let allowed = if methods.contains(&Method::POST) {
+        "POST"
+    } else {
+        "GET, HEAD"
+    };
+    Err(Code::MethodNotAllowed(allowed).into())
+}

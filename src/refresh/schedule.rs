@@ -1,0 +1,204 @@
+//! When to try again: pure functions of credentials, time and chance.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::time::Instant;
+
+use crate::clock::Moment;
+use crate::credentials::Credentials;
+use crate::diagnosis::Remedy;
+
+/// Clients ask on every call, block, or extend expiry by themselves when less than 10 to 25 minutes are left.
+const LEFT_AT_LEAST: Duration = Duration::from_secs(30 * 60);
+/// The longest sleep without a look at the wall clock: timers stand still while the machine is suspended.
+pub const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// Nothing makes two attempts follow each other faster, however often the token changes.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
+/// Full jitter grows from here
+const BACKOFF_BASE: Duration = Duration::from_secs(1);
+/// … to here.
+const BACKOFF_CAP: Duration = Duration::from_secs(60);
+/// What somebody has to change is tried this often at first
+const CHANGE_SOON: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(60));
+/// … for this long
+const CHANGE_SOON_FOR: Duration = Duration::from_secs(600);
+/// … and this often later: a broken rollout must not throttle the account.
+const CHANGE_LATER: (Duration, Duration) = (Duration::from_secs(150), Duration::from_secs(300));
+
+/// How much of its lifetime a session has left when it is refreshed: the larger of 30 minutes and a third, half where
+/// the lifetime is under an hour, and up to a tenth more by chance, so that pods that start together drift apart.
+pub fn left_at_refresh(lifetime: Duration, rng: &mut Rng) -> Duration {
+    let left = LEFT_AT_LEAST.min(lifetime / 2).max(lifetime / 3);
+    left + up_to(lifetime / 10, rng)
+}
+
+/// How long to wait after the `count`th failure in a row (from 1) of one kind that has lasted for `lasting`.
+pub fn retry_delay(remedy: Remedy, count: u32, lasting: Duration, rng: &mut Rng) -> Duration {
+    match remedy {
+        Remedy::Wait => full_jitter(count, rng),
+        // The file may have been read in the middle of a rotation: once more, soon.
+        Remedy::NewToken if count == 1 => full_jitter(count, rng),
+        Remedy::NewToken | Remedy::Change if lasting < CHANGE_SOON_FOR => between(CHANGE_SOON, rng),
+        Remedy::NewToken | Remedy::Change => between(CHANGE_LATER, rng),
+    }
+}
+
+/// "Exponential Backoff And Jitter", AWS Architecture Blog: anything from nothing to the doubled base.
+fn full_jitter(count: u32, rng: &mut Rng) -> Duration {
+    let doubled = BACKOFF_BASE.saturating_mul(1 << count.saturating_sub(1).min(16));
+    up_to(doubled.min(BACKOFF_CAP), rng)
+}
+
+fn between((low, high): (Duration, Duration), rng: &mut Rng) -> Duration {
+    low + up_to(high - low, rng)
+}
+
+fn up_to(longest: Duration, rng: &mut Rng) -> Duration {
+    longest.mul_f64(rng.f64())
+}
+
+/// What the loop knows: the credentials it holds, and the failures since.
+#[derive(Debug, Default)]
+pub struct Schedule {
+    held: Option<Held>,
+    failing: Option<Failing>,
+    last_attempt: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Held {
+    credentials: Arc<Credentials>,
+    left_at_refresh: Duration,
+}
+
+#[derive(Debug)]
+struct Failing {
+    remedy: Remedy,
+    count: u32,
+    since: Instant,
+    next: Instant,
+}
+
+impl Schedule {
+    /// How long to wait for the next attempt; zero when it is due.
+    pub fn wait(&self, now: Moment) -> Duration {
+        match (&self.failing, &self.held) {
+            (Some(failing), _) => failing.next.saturating_duration_since(now.tick),
+            (None, Some(held)) => held
+                .credentials
+                .remaining(now)
+                .saturating_sub(held.left_at_refresh),
+            (None, None) => Duration::ZERO,
+        }
+    }
+
+    /// An attempt yielded these.
+    pub fn succeeded(&mut self, credentials: Arc<Credentials>, now: Moment, rng: &mut Rng) {
+        let left_at_refresh = left_at_refresh(credentials.lifetime(), rng);
+        *self = Schedule {
+            held: Some(Held {
+                credentials,
+                left_at_refresh,
+            }),
+            failing: None,
+            last_attempt: Some(now.tick),
+        };
+    }
+
+    /// An attempt failed; returns how long to wait for the next.
+    pub fn failed(&mut self, remedy: Remedy, now: Moment, rng: &mut Rng) -> Duration {
+        let (count, since) = match &self.failing {
+            Some(before) if before.remedy == remedy => {
+                (before.count.saturating_add(1), before.since)
+            }
+            _ => (1, now.tick),
+        };
+        let delay = retry_delay(
+            remedy,
+            count,
+            now.tick.saturating_duration_since(since),
+            rng,
+        );
+        self.failing = Some(Failing {
+            remedy,
+            count,
+            since,
+            next: now.tick + delay,
+        });
+        self.last_attempt = Some(now.tick);
+        delay
+    }
+
+    /// Something changed that the failure may have been about: the next attempt is at once.
+    pub fn changed(&mut self, now: Moment) {
+        let earliest = self
+            .last_attempt
+            .map_or(now.tick, |last| (last + BETWEEN_ATTEMPTS).max(now.tick));
+        if let Some(failing) = &mut self.failing {
+            failing.next = failing.next.min(earliest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop_assert, proptest};
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    proptest! {
+        #[test]
+        fn a_session_of_an_hour_or_more_never_has_less_than_30_minutes_left(
+            minutes in 60u32..=720, seed: u64,
+        ) {
+            let lifetime = MINUTE * minutes;
+            let left = left_at_refresh(lifetime, &mut Rng::with_seed(seed));
+            prop_assert!(left >= (30 * MINUTE).max(lifetime / 3));
+            prop_assert!(left <= (30 * MINUTE).max(lifetime / 3) + lifetime / 10);
+        }
+
+        #[test]
+        fn a_shorter_session_is_refreshed_at_half_its_life(seconds in 1u64..3600, seed: u64) {
+            let lifetime = Duration::from_secs(seconds);
+            let left = left_at_refresh(lifetime, &mut Rng::with_seed(seed));
+            prop_assert!(left >= lifetime / 2 && left <= lifetime.mul_f64(0.6));
+        }
+
+        #[test]
+        fn what_can_pass_is_tried_within_a_minute_for_ever(count in 1u32..1_000_000, seed: u64) {
+            let rng = &mut Rng::with_seed(seed);
+            let delay = retry_delay(Remedy::Wait, count, MINUTE * count, rng);
+            prop_assert!(delay <= MINUTE);
+            prop_assert!(count > 6 || delay <= Duration::from_secs(1 << (count - 1)));
+        }
+
+        #[test]
+        fn what_somebody_has_to_change_never_hammers_the_account(
+            count in 2u32..10_000, minutes in 0u32..10_000, seed: u64,
+        ) {
+            for remedy in [Remedy::Change, Remedy::NewToken] {
+                let delay = retry_delay(remedy, count, MINUTE * minutes, &mut Rng::with_seed(seed));
+                let (low, high) = if minutes < 10 { (30, 60) } else { (150, 300) };
+                prop_assert!(delay >= Duration::from_secs(low) && delay <= Duration::from_secs(high));
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_changed_token_is_tried_at_once_but_not_in_a_loop() {
+        let clock = crate::clock::Clock::reading(|| std::time::UNIX_EPOCH);
+        let rng = &mut Rng::with_seed(7);
+        let mut schedule = Schedule::default();
+        assert_eq!(schedule.wait(clock.now()), Duration::ZERO);
+        schedule.failed(Remedy::Change, clock.now(), rng);
+        assert!(schedule.wait(clock.now()) >= Duration::from_secs(30));
+        schedule.changed(clock.now());
+        assert_eq!(schedule.wait(clock.now()), BETWEEN_ATTEMPTS);
+        tokio::time::advance(BETWEEN_ATTEMPTS).await;
+        assert_eq!(schedule.wait(clock.now()), Duration::ZERO);
+    }
+}

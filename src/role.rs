@@ -1,0 +1,211 @@
+//! The role to assume: its ARN, and the role session name that CloudTrail shows.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::claims::Claims;
+
+/// `arn:PARTITION:iam::ACCOUNT:role/[PATH/]NAME`; nothing else can be assumed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleArn(String);
+
+/// Why a text is no role ARN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotARoleArn(&'static str);
+
+impl fmt::Display for NotARoleArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl FromStr for RoleArn {
+    type Err = NotARoleArn;
+
+    /// The EKS webhook's pattern and the API's limits: 20 to 2048 characters.
+    fn from_str(text: &str) -> Result<Self, NotARoleArn> {
+        let fields: Vec<&str> = text.splitn(6, ':').collect();
+        let [arn, partition, service, region, account, resource] = fields[..] else {
+            return Err(NotARoleArn("it has not the six fields of an ARN"));
+        };
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if arn != "arn" || !partition.starts_with("aws") || !partition.chars().all(plain) {
+            return Err(NotARoleArn(
+                "it does not begin with arn:aws, arn:aws-cn, arn:aws-us-gov or another partition",
+            ));
+        }
+        if service == "sts" {
+            return Err(NotARoleArn(
+                "it is the ARN of a session (sts … assumed-role), not of the role itself",
+            ));
+        }
+        if service != "iam" || !region.is_empty() {
+            return Err(NotARoleArn("it is not an ARN of IAM"));
+        }
+        if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(NotARoleArn("its account is not twelve digits"));
+        }
+        let Some(name) = resource.strip_prefix("role/") else {
+            return Err(NotARoleArn("it names no role but something else"));
+        };
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_/+=,.@-".contains(&b);
+        if name.is_empty() || name.ends_with('/') || !name.bytes().all(allowed) {
+            return Err(NotARoleArn(
+                "the name after role/ is empty or has characters that no role name has",
+            ));
+        }
+        if text.len() > 2048 {
+            return Err(NotARoleArn("it is longer than 2048 characters"));
+        }
+        Ok(RoleArn(text.to_owned()))
+    }
+}
+
+impl RoleArn {
+    /// The account that the role is in, twelve digits.
+    pub fn account(&self) -> &str {
+        self.0.split(':').nth(4).unwrap_or_default()
+    }
+
+    /// The whole ARN.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RoleArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A role session name, `[\w+=,.@-]{2,64}`: stands in the session's ARN and in CloudTrail. Stable for the pod's life,
+/// since some services end connections when it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionName(String);
+
+const LONGEST_SESSION_NAME: usize = 64;
+
+impl FromStr for SessionName {
+    type Err = ();
+
+    /// Takes what STS takes and nothing else.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let fits =
+            (2..=LONGEST_SESSION_NAME).contains(&text.len()) && text.bytes().all(in_session_name);
+        fits.then(|| SessionName(text.to_owned())).ok_or(())
+    }
+}
+
+impl SessionName {
+    /// The pod's name, or where the token has no pod the service account's, made to fit.
+    pub fn from_claims(claims: &Claims) -> Self {
+        let kubernetes = claims.kubernetes.as_ref();
+        match kubernetes.and_then(|kubernetes| kubernetes.pod.as_ref()) {
+            Some(pod) => SessionName::fitted(&pod.name),
+            None => {
+                SessionName::fitted(claims.subject.trim_start_matches("system:serviceaccount:"))
+            }
+        }
+    }
+
+    /// The name as STS takes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Pod names have up to 253 characters. A cut name ends in a digest of the whole, so that two pods whose names
+    /// begin alike do not become one.
+    fn fitted(name: &str) -> Self {
+        const DIGEST: usize = 9;
+        let clean: String = name
+            .chars()
+            .map(|c| {
+                if c.is_ascii() && in_session_name(c as u8) {
+                    c
+                } else {
+                    '.'
+                }
+            })
+            .collect();
+        SessionName(match clean.len() {
+            0 | 1 => format!("pod-{clean}"),
+            length if length > LONGEST_SESSION_NAME => format!(
+                "{}-{:08x}",
+                &clean[..LONGEST_SESSION_NAME - DIGEST],
+                fnv1a(name.as_bytes())
+            ),
+            _ => clean,
+        })
+    }
+}
+
+fn in_session_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)
+}
+
+/// FNV-1a, 32 bits: not a secret, only has to be the same in every build.
+fn fnv1a(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn role_arns_of_every_partition_and_path_are_taken() {
+        for arn in [
+            "arn:aws:iam::111122223333:role/app",
+            "arn:aws-cn:iam::111122223333:role/team/sub/app",
+            "arn:aws-us-gov:iam::111122223333:role/a+b=c,d.e@f-g_h",
+            "arn:aws-iso-b:iam::111122223333:role/app",
+        ] {
+            assert_eq!(arn.parse::<RoleArn>().unwrap().account(), "111122223333");
+        }
+    }
+
+    #[test]
+    fn what_is_no_role_is_refused_with_its_reason() {
+        for (text, reason) in [
+            ("app", "six fields"),
+            ("arn:gcp:iam::111122223333:role/app", "partition"),
+            ("arn:aws:iam::111122223333:user/me", "something else"),
+            ("arn:aws:iam::1111:role/app", "twelve digits"),
+            ("arn:aws:s3:::bucket", "not an ARN of IAM"),
+            ("arn:aws:sts::111122223333:assumed-role/app/x", "session"),
+            ("arn:aws:iam::111122223333:role/", "empty"),
+            ("arn:aws:iam::111122223333:role/a b", "characters"),
+        ] {
+            let error = text.parse::<RoleArn>().unwrap_err().to_string();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_pod_name_that_fits_is_the_session_name() {
+        assert_eq!(
+            SessionName::fitted("app-7d9f8b6c5-x2x4q").as_str(),
+            "app-7d9f8b6c5-x2x4q"
+        );
+    }
+
+    #[test]
+    fn pods_whose_long_names_begin_alike_keep_apart() {
+        let name = |last: char| SessionName::fitted(&format!("{}{last}", "x".repeat(200)));
+        assert_ne!(name('a'), name('b'));
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_is_made_to_fit_and_stays_the_same(name in ".{0,300}") {
+            let fitted = SessionName::fitted(&name);
+            prop_assert_eq!(fitted.as_str().parse::<SessionName>(), Ok(fitted.clone()));
+            prop_assert_eq!(SessionName::fitted(&name), fitted);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! A secret: text that is never shown and is wiped when dropped.
+
+use std::fmt;
+
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// Secret text. `Debug` shows its length only; there is no `Display` and no `Serialize`.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes ownership of `text`; the buffer is wiped on drop.
+    pub fn new(text: String) -> Self {
+        Secret(Zeroizing::new(text))
+    }
+
+    /// The text itself, for the wire or a file that was asked for. Never for a log, an error or a metric.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Compares without telling by its timing where the difference is. Only the length shows.
+    pub fn matches(&self, candidate: &[u8]) -> bool {
+        bool::from(self.0.as_bytes().ct_eq(candidate))
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches(other.0.as_bytes())
+    }
+}
+
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[secret of {} bytes]", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_the_length_and_nothing_else() {
+        assert_eq!(
+            format!("{:?}", Secret::new("hunter2".into())),
+            "[secret of 7 bytes]"
+        );
+    }
+
+    #[test]
+    fn only_equal_text_matches() {
+        let secret = Secret::new("abc".into());
+        assert!(secret.matches(b"abc"));
+        for wrong in [&b""[..], b"ab", b"abcd", b"abd"] {
+            assert!(!secret.matches(wrong));
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The newest credentials, and why there are none: one writer, many readers.
+//!
+//! A reader decides at each request whether credentials are still alive, so a refresh that stopped can never make an
+//! expired answer.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::clock::{Clock, Moment};
+use crate::credentials::Credentials;
+use crate::diagnosis::{Diagnosis, findings};
+use crate::secret::Secret;
+
+/// Credentials are no longer given out when this little is left, or a tenth of their lifetime if that is less: they
+/// would be dead on arrival at the service that they sign for.
+const FLOOR: Duration = Duration::from_secs(20);
+
+/// Everything that a reader may see.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The last good ones, perhaps expired by now.
+    pub credentials: Option<Arc<Credentials>>,
+    /// The pod's UID as the token tells it.
+    pub pod_uid: PodUid,
+    /// Why the last attempt failed; `None` after a success.
+    pub trouble: Option<Arc<Trouble>>,
+    /// No attempt has ended yet.
+    pub starting: bool,
+}
+
+/// What is known of the pod's UID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PodUid {
+    /// No token was read yet.
+    Unknown,
+    /// The token is bound to no pod.
+    Absent,
+    /// The UID, which serves as an authorization.
+    Known(Secret),
+}
+
+/// A failure that lasts.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// What is wrong.
+    pub diagnosis: Diagnosis,
+    /// Local time of the first failure in a row.
+    pub since: SystemTime,
+    /// Local time of the next attempt.
+    pub next_attempt: SystemTime,
+}
+
+/// Makes the two ends.
+pub fn store(clock: Clock) -> (Writer, Reader) {
+    let (sender, receiver) = watch::channel(State {
+        credentials: None,
+        pod_uid: PodUid::Unknown,
+        trouble: None,
+        starting: true,
+    });
+    let nudge = Arc::new(Notify::new());
+    let started = clock.local();
+    (
+        Writer {
+            state: sender,
+            nudge: Arc::clone(&nudge),
+        },
+        Reader {
+            state: receiver,
+            nudge,
+            clock,
+            started,
+        },
+    )
+}
+
+/// The one end that changes the store.
+#[derive(Debug)]
+pub struct Writer {
+    state: watch::Sender<State>,
+    nudge: Arc<Notify>,
+}
+
+impl Writer {
+    /// A token was read: this is what it says about the pod.
+    pub fn pod_uid(&self, pod_uid: PodUid) {
+        self.state.send_if_modified(|state| {
+            let changed = state.pod_uid != pod_uid;
+            state.pod_uid = pod_uid;
+            changed
+        });
+    }
+
+    /// An exchange succeeded.
+    pub fn refreshed(&self, credentials: Arc<Credentials>) {
+        self.state.send_modify(|state| {
+            state.credentials = Some(credentials);
+            state.trouble = None;
+            state.starting = false;
+        });
+    }
+
+    /// An attempt failed. The last good credentials stay.
+    pub fn failed(&self, trouble: Trouble) {
+        self.state.send_modify(|state| {
+            state.trouble = Some(Arc::new(trouble));
+            state.starting = false;
+        });
+    }
+
+    /// Returns when a reader found the credentials dead though nothing had failed: the clock was stepped, or the
+    /// machine was suspended, and the writer's timers know nothing of it.
+    pub async fn nudged(&self) {
+        self.nudge.notified().await;
+    }
+}
+
+/// One of the ends that look.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    state: watch::Receiver<State>,
+    nudge: Arc<Notify>,
+    clock: Clock,
+    started: SystemTime,
+}
+
+/// Why there is nothing to give out.
+#[derive(Debug, Clone)]
+pub struct Unavailable(pub Arc<Trouble>);
+
+impl Reader {
+    /// Credentials that are alive now.
+    pub fn credentials(&self) -> Result<Arc<Credentials>, Unavailable> {
+        let state = self.state.borrow();
+        match &state.credentials {
+            Some(credentials) if is_served(credentials, self.clock.now()) => {
+                Ok(Arc::clone(credentials))
+            }
+            _ => {
+                if state.trouble.is_none() && !state.starting {
+                    self.nudge.notify_one();
+                }
+                Err(self.unavailable(&state))
+            }
+        }
+    }
+
+    /// The pod's UID.
+    pub fn pod_uid(&self) -> PodUid {
+        self.state.borrow().pod_uid.clone()
+    }
+
+    /// Why there is nothing to give out, asked when there is not.
+    pub fn trouble(&self) -> Unavailable {
+        self.unavailable(&self.state.borrow())
+    }
+
+    /// Waits until the first attempt has ended or `deadline` is there, whichever comes first. Returns at once later on.
+    pub async fn started(&self, deadline: Instant) {
+        let mut state = self.state.clone();
+        // An error means that the writer is gone: nothing will change any more.
+        let _ = tokio::time::timeout_at(deadline, state.wait_for(|state| !state.starting)).await;
+    }
+
+    fn unavailable(&self, state: &State) -> Unavailable {
+        match &state.trouble {
+            Some(trouble) => Unavailable(Arc::clone(trouble)),
+            // Between the end of the old credentials and the end of the attempt that replaces them, or at the start.
+            None => Unavailable(Arc::new(Trouble {
+                diagnosis: Diagnosis {
+                    finding: findings::STARTING,
+                    found: "an exchange with STS is under way".to_owned(),
+                    expected: "its end within seconds".to_owned(),
+                    fix: "ask again".to_owned(),
+                },
+                since: self.started,
+                next_attempt: self.clock.local(),
+            })),
+        }
+    }
+}
+
+fn is_served(credentials: &Credentials, now: Moment) -> bool {
+    credentials.remaining(now) > floor(credentials.lifetime())
+}
+
+fn floor(lifetime: Duration) -> Duration {
+    FLOOR.min(lifetime / 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_seconds_are_not_given_out() {
+        assert_eq!(floor(Duration::from_secs(3600)), Duration::from_secs(20));
+        assert_eq!(floor(Duration::from_secs(50)), Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,192 @@
+//! STS: one exchange of a web identity token for credentials.
+//!
+//! `aws-sdk-sts` speaks the protocol; retries are not its business but [`crate::refresh`]'s, which knows until when
+//! credentials are still good. Nothing here logs a body: an answer may hold credentials.
+
+mod connector;
+mod endpoint;
+mod error;
+mod table;
+mod trust;
+
+use std::future::Future;
+use std::time::Duration;
+
+use aws_sdk_sts::config::timeout::TimeoutConfig;
+use aws_sdk_sts::config::{BehaviorVersion, Region, retry::RetryConfig};
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityOutput;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+
+pub use self::endpoint::{EndpointUrl, EndpointUrlError};
+pub use self::error::{StsError, StsErrorKind};
+pub use self::trust::{Trust, TrustError};
+use crate::clock::Clock;
+use crate::credentials::{Credentials, Session};
+use crate::role::{RoleArn, SessionName};
+use crate::secret::Secret;
+use crate::token::WebIdentityToken;
+
+/// The whole exchange, from name resolution to the last byte.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is asked for.
+#[derive(Debug)]
+pub struct AssumeRole<'a> {
+    /// A token whose claims were checked.
+    pub token: &'a WebIdentityToken,
+    /// The role.
+    pub role: &'a RoleArn,
+    /// What CloudTrail shall show.
+    pub session_name: &'a SessionName,
+    /// 15 minutes to 12 hours; longer than the role allows is an error, not a clamp.
+    pub duration: Duration,
+}
+
+/// The seam between the refresh loop and the network: real in the program, scripted under virtual time.
+pub trait Exchange {
+    /// Exchanges the token once. Learns the offset to STS's clock on the way.
+    fn assume_role(
+        &self,
+        request: &AssumeRole<'_>,
+    ) -> impl Future<Output = Result<Credentials, StsError>> + Send;
+
+    /// Learns the offset to STS's clock with a request that carries nothing.
+    fn ask_time(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// Which STS, and how to get there.
+#[derive(Debug)]
+pub struct StsConfig {
+    /// The region whose endpoint is used.
+    pub region: String,
+    /// Another address than the regional endpoint's.
+    pub endpoint_url: Option<EndpointUrl>,
+    /// The FIPS endpoint of the region.
+    pub use_fips: bool,
+    /// The dual-stack endpoint of the region.
+    pub use_dualstack: bool,
+    /// Whose certificates are trusted; not needed for a plain endpoint on loopback.
+    pub trust: Option<Trust>,
+    /// The proxy, and the hosts that go around it.
+    pub proxy: Option<Proxy>,
+}
+
+/// `HTTPS_PROXY` and `NO_PROXY`.
+#[derive(Clone)]
+pub struct Proxy {
+    /// May hold a password.
+    url: Secret,
+    no_proxy: String,
+}
+
+impl Proxy {
+    /// `None` where `url` is no `http://` or `https://` address. `no_proxy` may be empty.
+    pub fn new(url: Secret, no_proxy: String) -> Option<Self> {
+        let proxy = Proxy { url, no_proxy };
+        connector::proxy_config(&proxy).is_ok().then_some(proxy)
+    }
+
+    /// The address without user name and password.
+    pub fn shown(&self) -> String {
+        let url = self.url.expose();
+        match (url.split_once("://"), url.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+            _ => url.to_owned(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proxy")
+            .field("no_proxy", &self.no_proxy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The real exchange.
+pub struct Sts {
+    client: aws_sdk_sts::Client,
+    connector: SharedHttpConnector,
+    endpoint: String,
+    clock: Clock,
+}
+
+impl Sts {
+    /// Builds the client; connects to nothing.
+    pub fn new(config: &StsConfig, clock: Clock) -> Self {
+        let connector = SharedHttpConnector::new(connector::connector(config, clock.clone()));
+        let shared = connector.clone();
+        let mut sdk = aws_sdk_sts::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(config.region.clone()))
+            .use_fips(config.use_fips)
+            .use_dual_stack(config.use_dualstack)
+            .http_client(http_client_fn(move |_, _| shared.clone()))
+            .sleep_impl(TokioSleep::new())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .operation_timeout(OPERATION_TIMEOUT)
+                    .build(),
+            );
+        sdk.set_endpoint_url(config.endpoint_url.as_ref().map(ToString::to_string));
+        Sts {
+            client: aws_sdk_sts::Client::from_conf(sdk.build()),
+            connector,
+            endpoint: endpoint::base_url(config),
+            clock,
+        }
+    }
+}
+
+impl Exchange for Sts {
+    async fn assume_role(&self, request: &AssumeRole<'_>) -> Result<Credentials, StsError> {
+        let sent = self
+            .client
+            .assume_role_with_web_identity()
+            .role_arn(request.role.as_str())
+            .role_session_name(request.session_name.as_str())
+            .web_identity_token(request.token.expose())
+            .duration_seconds(i32::try_from(request.duration.as_secs()).unwrap_or(i32::MAX))
+            .send();
+        match sent.await {
+            Ok(answer) => credentials(answer, request.role, &self.clock),
+            Err(error) => Err(StsError::from_sdk(&error, request, &self.endpoint)),
+        }
+    }
+
+    async fn ask_time(&self) {
+        connector::ask_time(&self.connector, &self.endpoint).await;
+    }
+}
+
+fn credentials(
+    answer: AssumeRoleWithWebIdentityOutput,
+    role: &RoleArn,
+    clock: &Clock,
+) -> Result<Credentials, StsError> {
+    let found = answer
+        .credentials
+        .ok_or_else(|| StsError::useless("no Credentials"))?;
+    let account_id = answer
+        .assumed_role_user
+        .as_ref()
+        .and_then(|user| user.arn.split(':').nth(4))
+        .unwrap_or_else(|| role.account())
+        .to_owned();
+    let session = Session {
+        access_key_id: found.access_key_id,
+        secret_access_key: Secret::new(found.secret_access_key),
+        session_token: Secret::new(found.session_token),
+        expiration: found
+            .expiration
+            .try_into()
+            .map_err(|_| StsError::useless("an Expiration out of range"))?,
+        account_id,
+        role_arn: role.as_str().to_owned(),
+    };
+    Credentials::new(session, clock.now())
+        .map_err(|useless| StsError::useless(&useless.to_string()))
+}

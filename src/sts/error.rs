@@ -1,0 +1,241 @@
+//! Why an exchange failed.
+//!
+//! The raw answer is never kept: code, message and request id are enough, and a body may hold credentials.
+
+use std::error::Error;
+use std::fmt;
+
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::RequestId;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
+
+use super::AssumeRole;
+use super::table::{GARBLED, Row, TIMED_OUT, USELESS, classify, unreachable};
+use crate::diagnosis::{Diagnosis, Remedy, findings, quote};
+use crate::token::WebIdentityToken;
+
+/// Why an exchange yielded nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StsError {
+    /// What happened on the wire.
+    pub kind: StsErrorKind,
+    role: Box<str>,
+    endpoint: Box<str>,
+}
+
+/// What happened on the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StsErrorKind {
+    /// STS answered with an error.
+    Answered {
+        /// HTTP status.
+        status: u16,
+        /// STS's own code; empty where a proxy or a load balancer answered.
+        code: String,
+        /// STS's own words, shortened, without the token.
+        message: String,
+        /// What AWS support asks for.
+        request_id: Option<String>,
+    },
+    /// The time was up.
+    TimedOut,
+    /// No connection: the innermost cause.
+    Unreachable(String),
+    /// An answer that is none of STS's: a captive proxy, or half of one.
+    Garbled {
+        /// HTTP status.
+        status: Option<u16>,
+    },
+    /// STS's answer, but nothing that could be used.
+    Useless(String),
+}
+
+impl StsError {
+    pub(super) fn from_sdk(
+        error: &SdkError<AssumeRoleWithWebIdentityError>,
+        request: &AssumeRole<'_>,
+        endpoint: &str,
+    ) -> Self {
+        let status = error.raw_response().map(|raw| raw.status().as_u16());
+        let kind = match error {
+            SdkError::TimeoutError(_) => StsErrorKind::TimedOut,
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => StsErrorKind::TimedOut,
+            SdkError::DispatchFailure(failure) => StsErrorKind::Unreachable(innermost(
+                failure.as_connector_error().map(|error| error as _),
+            )),
+            SdkError::ServiceError(service) => StsErrorKind::Answered {
+                status: status.unwrap_or_default(),
+                code: service.err().code().unwrap_or_default().to_owned(),
+                message: scrub(service.err().message().unwrap_or_default(), request.token),
+                request_id: service.err().request_id().map(str::to_owned),
+            },
+            _ => StsErrorKind::Garbled { status },
+        };
+        StsError {
+            kind,
+            role: request.role.as_str().into(),
+            endpoint: endpoint.into(),
+        }
+    }
+
+    pub(super) fn useless(what: &str) -> Self {
+        StsError::of(StsErrorKind::Useless(what.to_owned()))
+    }
+
+    /// An error of this kind without a role or an endpoint to name.
+    pub fn of(kind: StsErrorKind) -> Self {
+        StsError {
+            kind,
+            role: Box::default(),
+            endpoint: Box::default(),
+        }
+    }
+
+    /// The row of the table that this error falls into.
+    fn row(&self) -> Row {
+        match &self.kind {
+            StsErrorKind::Answered {
+                status,
+                code,
+                message,
+                ..
+            } => classify(*status, code, message),
+            StsErrorKind::TimedOut => TIMED_OUT,
+            StsErrorKind::Unreachable(cause) => unreachable(cause),
+            StsErrorKind::Garbled { .. } => GARBLED,
+            StsErrorKind::Useless(_) => USELESS,
+        }
+    }
+
+    /// Who can end it.
+    pub fn remedy(&self) -> Remedy {
+        self.row().remedy
+    }
+
+    /// Whether the role allows only shorter sessions than were asked for.
+    pub fn is_about_duration(&self) -> bool {
+        self.row().finding == findings::STS_DURATION
+    }
+
+    /// What was found, expected and is to be done.
+    pub fn diagnosis(&self) -> Diagnosis {
+        let row = self.row();
+        Diagnosis {
+            finding: row.finding,
+            found: self.found(),
+            expected: row.expected.to_owned(),
+            fix: row.fix.to_owned(),
+        }
+    }
+
+    fn found(&self) -> String {
+        let at = if self.endpoint.is_empty() {
+            "STS"
+        } else {
+            &self.endpoint
+        };
+        match &self.kind {
+            StsErrorKind::Answered {
+                status,
+                code,
+                message,
+                request_id,
+            } => {
+                let code = if code.is_empty() {
+                    "without a code"
+                } else {
+                    code
+                };
+                let said = if message.is_empty() {
+                    String::new()
+                } else {
+                    format!(" {}", quote(message))
+                };
+                let id = request_id
+                    .as_ref()
+                    .map_or(String::new(), |id| format!(", request id {}", quote(id)));
+                let role = if self.role.is_empty() {
+                    String::new()
+                } else {
+                    format!(" for role {}", self.role)
+                };
+                format!("STS answered {status} {code}{said}{role}{id}")
+            }
+            StsErrorKind::TimedOut => format!("no answer from {at} in time"),
+            StsErrorKind::Unreachable(cause) => format!("no connection to {at}: {cause}"),
+            StsErrorKind::Garbled { status } => match status {
+                Some(status) => format!("{at} answered {status} with what is no answer of STS"),
+                None => format!("{at} answered with what is no answer of STS"),
+            },
+            StsErrorKind::Useless(what) => format!("STS answered 200 with {what}"),
+        }
+    }
+}
+
+impl fmt::Display for StsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.diagnosis().fmt(f)
+    }
+}
+
+impl Error for StsError {}
+
+/// The last cause in the chain: "Connection refused", not "dispatch failure".
+fn innermost(error: Option<&(dyn Error + 'static)>) -> String {
+    let mut cause = error;
+    let mut words = String::from("no cause given");
+    while let Some(error) = cause {
+        words = error.to_string();
+        cause = error.source();
+    }
+    words
+}
+
+/// STS quotes parameters that it finds wrong, and the token is one.
+fn scrub(message: &str, token: &WebIdentityToken) -> String {
+    const SUSPICIOUS: usize = 40;
+    let parts = token
+        .expose()
+        .split('.')
+        .filter(|part| part.len() >= SUSPICIOUS);
+    let without_token = message.replace(token.expose(), "[token]");
+    parts.fold(without_token, |text, part| text.replace(part, "[token]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_cut_out_of_what_sts_says() {
+        let text = format!("{}.{}.{}", "h".repeat(50), "c".repeat(60), "s".repeat(70));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &text).unwrap();
+        let token = crate::token::read_once(file.path()).unwrap();
+        let whole = format!("Value '{text}' at 'webIdentityToken' failed");
+        assert_eq!(
+            scrub(&whole, &token),
+            "Value '[token]' at 'webIdentityToken' failed"
+        );
+        let part = format!("Value '{}…'", "s".repeat(70));
+        assert_eq!(scrub(&part, &token), "Value '[token]…'");
+    }
+
+    #[test]
+    fn the_sentence_names_code_words_and_request_id() {
+        let error = StsError {
+            kind: StsErrorKind::Answered {
+                status: 403,
+                code: "AccessDenied".into(),
+                message: "Not authorized".into(),
+                request_id: Some("b2f1".into()),
+            },
+            role: "arn:aws:iam::111122223333:role/app".into(),
+            endpoint: Box::default(),
+        };
+        let sentence = error.to_string();
+        assert!(sentence.starts_with(
+            "STS answered 403 AccessDenied \"Not authorized\" for role arn:aws:iam::111122223333:role/app, request id \"b2f1\"; expected a role that exists"
+        ), "{sentence}");
+    }
+}

@@ -1,0 +1,393 @@
+//! The table of STS's errors: what passes by itself, what needs a new token, what somebody has to change, each with the
+//! sentence that tells them what. Pure.
+
+use crate::diagnosis::{Finding, Remedy, findings};
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) finding: Finding,
+    pub(super) remedy: Remedy,
+    pub(super) expected: &'static str,
+    pub(super) fix: &'static str,
+}
+
+const fn row(finding: Finding, remedy: Remedy, expected: &'static str, fix: &'static str) -> Row {
+    Row {
+        finding,
+        remedy,
+        expected,
+        fix,
+    }
+}
+
+const CREDENTIALS: &str = "credentials";
+const NOTHING_TO_DO: &str =
+    "it is tried again by itself; if it lasts, see the AWS Health Dashboard for STS in this region";
+
+pub(super) const TIMED_OUT: Row = row(
+    findings::STS_TIMEOUT,
+    Remedy::Wait,
+    "an answer within 10 s",
+    "let the pod's security group, network policy and NAT or VPC endpoint pass HTTPS to STS; it is tried again by itself",
+);
+pub(super) const GARBLED: Row = row(
+    findings::STS_GARBLED,
+    Remedy::Wait,
+    "an answer in STS's XML",
+    "see what stands between the pod and STS: a captive proxy, or --sts-endpoint-url naming something else",
+);
+pub(super) const USELESS: Row = row(
+    findings::STS_USELESS_CREDENTIALS,
+    Remedy::Wait,
+    "whole credentials that are alive",
+    "see whether --sts-endpoint-url names STS, and whether the node's clock is right",
+);
+
+/// Names, certificates and everything else that keeps a connection from being made.
+pub(super) fn unreachable(cause: &str) -> Row {
+    let cause = cause.to_ascii_lowercase();
+    if cause.contains("certificate") {
+        row(
+            findings::STS_TLS,
+            Remedy::Change,
+            "a certificate that one of the trusted roots has signed",
+            "set --ca-bundle (AWS_CA_BUNDLE) to the CA of your TLS-inspecting proxy or endpoint, or update the system's roots",
+        )
+    } else if cause.contains("lookup") || cause.contains("dns") || cause.contains("resolve") {
+        row(
+            findings::STS_DNS,
+            Remedy::Wait,
+            "a name that resolves",
+            "check --region and the cluster's DNS; without a route to the internet make a VPC endpoint for STS with private DNS",
+        )
+    } else {
+        row(
+            findings::STS_CONNECT,
+            Remedy::Wait,
+            "a connection over HTTPS",
+            "let the pod's security group, network policy and NAT or VPC endpoint pass HTTPS to STS, or set HTTPS_PROXY; it is tried again by itself",
+        )
+    }
+}
+
+/// The table: STS's status, code and words on one side, what they mean on the other. Unknown words are never a reason
+/// to give up.
+pub(super) fn classify(status: u16, code: &str, message: &str) -> Row {
+    use Remedy::{Change, NewToken, Wait};
+    let says = |part: &str| {
+        message
+            .to_ascii_lowercase()
+            .contains(&part.to_ascii_lowercase())
+    };
+    match code {
+        "AccessDenied" | "AccessDeniedException" => row(
+            findings::STS_ACCESS_DENIED,
+            Change,
+            "a role that exists and whose trust policy names this token's iss, sub and aud",
+            "compare the trust policy's Federated principal and its :sub and :aud conditions with the token's claims (StringLike where there is a *), and look for an SCP or a VPC endpoint policy; a role made a minute ago may only need that minute",
+        ),
+        "InvalidIdentityToken" | "InvalidIdentityTokenException" => invalid_identity_token(&says),
+        "ExpiredTokenException" | "ExpiredToken" => row(
+            findings::STS_TOKEN_EXPIRED,
+            NewToken,
+            "a token that the kubelet has rotated in time",
+            "see why the kubelet does not rotate the token: a subPath mount, a copied file, or a clock that is wrong",
+        ),
+        "IDPCommunicationError" | "IDPCommunicationErrorException" => row(
+            findings::STS_VERIFICATION_KEY,
+            Wait,
+            "an issuer whose keys STS can fetch",
+            "it is tried again by itself; on a self-managed cluster make sure that the issuer's /.well-known/openid-configuration and JWKS answer the internet within seconds",
+        ),
+        "IDPRejectedClaim" | "IDPRejectedClaimException" => row(
+            findings::STS_CLAIM_REJECTED,
+            Change,
+            "claims that the identity provider stands by",
+            "check the IAM OIDC provider and the cluster's service account issuer",
+        ),
+        "RegionDisabledException" => row(
+            findings::STS_REGION_DISABLED,
+            Change,
+            "a region in which the role's account has STS activated",
+            "activate the region in the account's settings, or set --region to one that is active",
+        ),
+        "MalformedPolicyDocument"
+        | "MalformedPolicyDocumentException"
+        | "PackedPolicyTooLarge"
+        | "PackedPolicyTooLargeException" => row(
+            findings::STS_SESSION_POLICY,
+            Change,
+            "a session without a policy",
+            "this program sends no session policy: check what --sts-endpoint-url names",
+        ),
+        "ValidationError" | "ValidationException" if says("MaxSessionDuration") => row(
+            findings::STS_DURATION,
+            Change,
+            "a duration that the role allows",
+            "raise the role's maximum session duration, or set --duration to at most that",
+        ),
+        "ValidationError" | "ValidationException" => row(
+            findings::STS_INVALID_REQUEST,
+            Change,
+            "a role ARN, role session name and duration that STS takes",
+            "correct the setting that the message names",
+        ),
+        "Throttling"
+        | "ThrottlingException"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException"
+        | "SlowDown" => row(
+            findings::STS_THROTTLED,
+            Wait,
+            CREDENTIALS,
+            "it is tried again by itself; if it lasts, look for what else assumes roles in this account and region so often",
+        ),
+        _ if status == 429 => row(findings::STS_THROTTLED, Wait, CREDENTIALS, NOTHING_TO_DO),
+        "InternalFailure" | "InternalError" | "ServiceUnavailable" | "RequestTimeout" => {
+            row(findings::STS_UNAVAILABLE, Wait, CREDENTIALS, NOTHING_TO_DO)
+        }
+        _ if status >= 500 => row(findings::STS_UNAVAILABLE, Wait, CREDENTIALS, NOTHING_TO_DO),
+        "" => GARBLED,
+        _ => row(
+            findings::STS_REFUSED,
+            Change,
+            CREDENTIALS,
+            "look the code up in the reference of AssumeRoleWithWebIdentity",
+        ),
+    }
+}
+
+/// One code for many causes: only the words tell them apart.
+fn invalid_identity_token(says: &impl Fn(&str) -> bool) -> Row {
+    use Remedy::{Change, NewToken, Wait};
+    if says("retrieve verification key") {
+        row(
+            findings::STS_VERIFICATION_KEY,
+            Wait,
+            "an issuer whose keys STS can fetch",
+            "it is tried again by itself; on a self-managed cluster make sure that the issuer's /.well-known/openid-configuration and JWKS answer the internet within seconds",
+        )
+    } else if says("No OpenIDConnect provider") {
+        row(
+            findings::STS_NO_PROVIDER,
+            Change,
+            "an IAM OIDC provider for the token's iss in the account of the role",
+            "make it in that account: eksctl utils associate-iam-oidc-provider, or aws iam create-open-id-connect-provider with exactly the token's iss as URL",
+        )
+    } else if says("Incorrect token audience") {
+        row(
+            findings::STS_AUDIENCE,
+            Change,
+            "an audience that is among the provider's client ids",
+            "add the token's aud to the client ids of the IAM OIDC provider, or set audience on the projected volume to one that it lists",
+        )
+    } else if says("claim: aud") {
+        row(
+            findings::STS_AUDIENCE_MISSING,
+            NewToken,
+            "a token with aud",
+            "mount a projected serviceAccountToken; a legacy secret has no aud",
+        )
+    } else if says("thumbprint") {
+        row(
+            findings::STS_THUMBPRINT,
+            Change,
+            "the thumbprint of the CA that signed the issuer's certificate",
+            "update the thumbprints of the IAM OIDC provider",
+        )
+    } else if says("not a valid JWT") {
+        row(
+            findings::STS_NOT_A_JWT,
+            NewToken,
+            "a JSON Web Token",
+            "see what writes the token file besides the kubelet",
+        )
+    } else {
+        row(
+            findings::STS_TOKEN_REJECTED,
+            NewToken,
+            "a token signed with a key in the issuer's published JWKS",
+            "see whether the token is of this cluster, and whether the issuer's JWKS was published again after its signing key changed",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of the facts, row by row: status, code, words, finding, remedy.
+    const TABLE: &[(u16, &str, &str, Finding, Remedy)] = &[
+        (
+            403,
+            "AccessDenied",
+            "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+            findings::STS_ACCESS_DENIED,
+            Remedy::Change,
+        ),
+        (
+            400,
+            "InvalidIdentityToken",
+            "No OpenIDConnect provider found in your account for https://x",
+            findings::STS_NO_PROVIDER,
+            Remedy::Change,
+        ),
+        (
+            400,
+            "InvalidIdentityToken",
+            "Incorrect token audience",
+            findings::STS_AUDIENCE,
+            Remedy::Change,
+        ),
+        (
+            400,
+            "InvalidIdentityToken",
+            "Missing a required claim: aud",
+            findings::STS_AUDIENCE_MISSING,
+            Remedy::NewToken,
+        ),
+        (
+            400,
+            "InvalidIdentityToken",
+            "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements",
+            findings::STS_VERIFICATION_KEY,
+            Remedy::Wait,
+        ),
+        (
+            400,
+            "InvalidIdentityToken",
+            "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint",
+            findings::STS_THUMBPRINT,
+            Remedy::Change,
+        ),
+        (
+            400,
+            "InvalidIdentityToken",
+            "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)",
+            findings::STS_NOT_A_JWT,
+            Remedy::NewToken,
+        ),
+        (
+            400,
+            "InvalidIdentityToken",
+            "words that nobody has seen before",
+            findings::STS_TOKEN_REJECTED,
+            Remedy::NewToken,
+        ),
+        (
+            400,
+            "ExpiredTokenException",
+            "Token expired: current date/time 2 must be before the expiration date/time 1",
+            findings::STS_TOKEN_EXPIRED,
+            Remedy::NewToken,
+        ),
+        (
+            400,
+            "IDPCommunicationError",
+            "",
+            findings::STS_VERIFICATION_KEY,
+            Remedy::Wait,
+        ),
+        (
+            403,
+            "IDPRejectedClaim",
+            "",
+            findings::STS_CLAIM_REJECTED,
+            Remedy::Change,
+        ),
+        (
+            400,
+            "MalformedPolicyDocument",
+            "",
+            findings::STS_SESSION_POLICY,
+            Remedy::Change,
+        ),
+        (
+            400,
+            "PackedPolicyTooLarge",
+            "",
+            findings::STS_SESSION_POLICY,
+            Remedy::Change,
+        ),
+        (
+            403,
+            "RegionDisabledException",
+            "",
+            findings::STS_REGION_DISABLED,
+            Remedy::Change,
+        ),
+        (
+            400,
+            "ValidationError",
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+            findings::STS_DURATION,
+            Remedy::Change,
+        ),
+        (
+            400,
+            "ValidationError",
+            "1 validation error detected",
+            findings::STS_INVALID_REQUEST,
+            Remedy::Change,
+        ),
+        (
+            400,
+            "Throttling",
+            "Rate exceeded",
+            findings::STS_THROTTLED,
+            Remedy::Wait,
+        ),
+        (429, "", "", findings::STS_THROTTLED, Remedy::Wait),
+        (
+            500,
+            "InternalFailure",
+            "",
+            findings::STS_UNAVAILABLE,
+            Remedy::Wait,
+        ),
+        (
+            503,
+            "ServiceUnavailable",
+            "",
+            findings::STS_UNAVAILABLE,
+            Remedy::Wait,
+        ),
+        (502, "", "", findings::STS_UNAVAILABLE, Remedy::Wait),
+        (404, "", "", findings::STS_GARBLED, Remedy::Wait),
+        (
+            400,
+            "SomethingNew",
+            "",
+            findings::STS_REFUSED,
+            Remedy::Change,
+        ),
+    ];
+
+    #[test]
+    fn every_row_of_the_table_has_its_meaning_and_its_fix() {
+        for (status, code, message, finding, remedy) in TABLE {
+            let row = classify(*status, code, message);
+            assert_eq!(
+                (row.finding, row.remedy),
+                (*finding, *remedy),
+                "{code} {message}"
+            );
+            assert!(!row.fix.is_empty() && !row.expected.is_empty());
+        }
+    }
+
+    #[test]
+    fn causes_of_a_missing_connection_are_told_apart() {
+        for (cause, finding) in [
+            (
+                "failed to lookup address information: Name or service not known",
+                findings::STS_DNS,
+            ),
+            ("Connection refused (os error 111)", findings::STS_CONNECT),
+            ("invalid peer certificate: UnknownIssuer", findings::STS_TLS),
+        ] {
+            assert_eq!(unreachable(cause).finding, finding, "{cause}");
+        }
+    }
+}

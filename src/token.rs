@@ -1,0 +1,327 @@
+//! The projected service account token file: read afresh for every exchange, never kept.
+//!
+//! Reads only; what stands in the token is the business of [`crate::claims`]. See "Projected service account tokens"
+//! in the Kubernetes documentation for the layout that [`mount`] looks at.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::diagnosis::{Diagnosis, Finding, Remedy, findings};
+use crate::secret::Secret;
+
+/// STS takes no longer token.
+const LONGEST_TOKEN: usize = 20_000;
+/// A little room for blanks around the longest token.
+const LONGEST_FILE: u64 = LONGEST_TOKEN as u64 + 64;
+/// The kubelet removes the old directory right after the swap: a reader in between finds nothing for a moment.
+const ATTEMPTS: u32 = 5;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
+
+/// A web identity token as it is sent to STS: trimmed, not empty, at most 20,000 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebIdentityToken(Secret);
+
+impl WebIdentityToken {
+    /// The token itself, for STS.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+/// Why there is no token to look at.
+#[derive(Debug)]
+pub struct TokenError {
+    path: PathBuf,
+    kind: TokenErrorKind,
+}
+
+/// The ways in which the file itself can be wrong.
+#[derive(Debug)]
+pub enum TokenErrorKind {
+    /// Nothing at this path.
+    Missing,
+    /// There, but not for this user: mode, owner and group of the file where they can be seen, and our user id.
+    Forbidden {
+        /// `(mode, uid, gid)` of the file.
+        file: Option<(u32, u32, u32)>,
+        /// The user that this process runs as.
+        user: u32,
+    },
+    /// Any other failure to read.
+    Unreadable(io::Error),
+    /// A directory, a pipe or a device.
+    NotAFile,
+    /// Nothing, or nothing but blanks.
+    Empty,
+    /// More characters than any token that STS takes.
+    TooLarge(u64),
+    /// Not UTF-8 from this byte on.
+    NotUtf8(usize),
+}
+
+/// How the token came into the pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mount {
+    /// Through `..data`, which the kubelet swaps.
+    Projected,
+    /// A regular file: a `subPath` mount, which never rotates, or a copy.
+    RegularFile,
+    /// Not there, or something else that reading will complain about.
+    Unknown,
+}
+
+/// Reads the token. What vanishes in the middle of the kubelet's swap is tried again for 80 ms.
+pub async fn read(path: &Path) -> Result<WebIdentityToken, TokenError> {
+    let mut attempt = 1;
+    loop {
+        match read_once(path) {
+            Err(TokenError {
+                kind: TokenErrorKind::Missing,
+                ..
+            }) if attempt < ATTEMPTS => tokio::time::sleep(BETWEEN_ATTEMPTS).await,
+            result => return result,
+        }
+        attempt += 1;
+    }
+}
+
+/// One attempt to read the token; for callers that cannot wait.
+pub fn read_once(path: &Path) -> Result<WebIdentityToken, TokenError> {
+    let fail = |kind| TokenError {
+        path: path.to_owned(),
+        kind,
+    };
+    let file = open(path).map_err(|error| fail(explain(path, error)))?;
+    let metadata = file
+        .metadata()
+        .map_err(|error| fail(TokenErrorKind::Unreadable(error)))?;
+    if !metadata.is_file() {
+        return Err(fail(TokenErrorKind::NotAFile));
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_FILE as usize + 1));
+    file.take(LONGEST_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| fail(explain(path, error)))?;
+    parse(&bytes, metadata.len()).map_err(fail)
+}
+
+/// Looks at how the token is mounted.
+pub fn mount(path: &Path) -> Mount {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => Mount::Projected,
+        Ok(metadata) if metadata.is_file() => Mount::RegularFile,
+        _ => Mount::Unknown,
+    }
+}
+
+/// What to say about a token that will never rotate.
+pub fn not_rotating(path: &Path) -> Diagnosis {
+    Diagnosis {
+        finding: findings::TOKEN_NOT_ROTATING,
+        found: format!("{} is a regular file", path.display()),
+        expected: "a symlink through ..data, which the kubelet swaps when it rotates the token".into(),
+        fix: "mount the whole projected volume instead of a subPath of it; a subPath mount keeps its first token until that expires"
+            .into(),
+    }
+}
+
+/// `O_NONBLOCK`: a pipe at this path must not hang us.
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+}
+
+fn explain(path: &Path, error: io::Error) -> TokenErrorKind {
+    match error.kind() {
+        io::ErrorKind::NotFound => TokenErrorKind::Missing,
+        io::ErrorKind::IsADirectory => TokenErrorKind::NotAFile,
+        io::ErrorKind::PermissionDenied => TokenErrorKind::Forbidden {
+            file: fs::metadata(path)
+                .ok()
+                .map(|found| (found.mode() & 0o7777, found.uid(), found.gid())),
+            user: own_user(),
+        },
+        _ => TokenErrorKind::Unreadable(error),
+    }
+}
+
+/// `/proc/self` belongs to the effective user: the id without a line of unsafe code.
+fn own_user() -> u32 {
+    fs::metadata("/proc/self").map_or(u32::MAX, |me| me.uid())
+}
+
+fn parse(bytes: &[u8], file_size: u64) -> Result<WebIdentityToken, TokenErrorKind> {
+    let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    if read > LONGEST_FILE {
+        return Err(TokenErrorKind::TooLarge(file_size.max(read)));
+    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| TokenErrorKind::NotUtf8(error.valid_up_to()))?
+        .trim();
+    match text.len() {
+        0 => Err(TokenErrorKind::Empty),
+        length if length > LONGEST_TOKEN => {
+            Err(TokenErrorKind::TooLarge(length.try_into().unwrap_or(read)))
+        }
+        _ => Ok(WebIdentityToken(Secret::new(text.to_owned()))),
+    }
+}
+
+impl TokenError {
+    /// What was found, expected and is to be done.
+    pub fn diagnosis(&self) -> Diagnosis {
+        const MOUNT: &str = "mount a projected volume with a serviceAccountToken source there, or set --token-file to where it is";
+        let path = self.path.display();
+        let diagnose = |finding: Finding, found: String, expected: &str, fix: &str| Diagnosis {
+            finding,
+            found,
+            expected: expected.to_owned(),
+            fix: fix.to_owned(),
+        };
+        match &self.kind {
+            TokenErrorKind::Missing => diagnose(
+                findings::TOKEN_MISSING,
+                format!("no web identity token file at {path}"),
+                "the projected service account token",
+                &format!(
+                    "{MOUNT}; on EKS check that the service account was annotated before the pod was made, since the webhook never changes a running pod"
+                ),
+            ),
+            TokenErrorKind::Forbidden { file, user } => {
+                let shown = file.map_or(String::new(), |(mode, uid, gid)| {
+                    format!(" (mode {mode:04o}, owner {uid}:{gid})")
+                });
+                diagnose(
+                    findings::TOKEN_UNREADABLE,
+                    format!("{path}{shown} may not be read by user {user}"),
+                    "a token file that this container's user may read",
+                    "set fsGroup in the pod's securityContext to any group, or run all containers as the same user",
+                )
+            }
+            TokenErrorKind::Unreadable(error) => diagnose(
+                findings::TOKEN_UNREADABLE,
+                format!("{path} cannot be read: {error}"),
+                "a readable token file",
+                MOUNT,
+            ),
+            TokenErrorKind::NotAFile => diagnose(
+                findings::TOKEN_NOT_A_FILE,
+                format!("{path} is not a regular file"),
+                "the token file itself",
+                "set --token-file to the file in the projected volume, usually DIRECTORY/token",
+            ),
+            TokenErrorKind::Empty => diagnose(
+                findings::TOKEN_EMPTY,
+                format!("{path} is empty"),
+                "a token",
+                MOUNT,
+            ),
+            TokenErrorKind::TooLarge(length) => diagnose(
+                findings::TOKEN_TOO_LARGE,
+                format!("{path} holds {length} characters"),
+                &format!("at most {LONGEST_TOKEN}"),
+                MOUNT,
+            ),
+            TokenErrorKind::NotUtf8(offset) => diagnose(
+                findings::TOKEN_NOT_UTF8,
+                format!("{path} is not UTF-8 from byte {offset} on"),
+                "a token in plain ASCII",
+                MOUNT,
+            ),
+        }
+    }
+
+    /// The file costs nobody anything to read: it is tried again soon, and at once when it changes.
+    pub fn remedy(&self) -> Remedy {
+        Remedy::Wait
+    }
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.diagnosis().fmt(f)
+    }
+}
+
+impl std::error::Error for TokenError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error_of(content: &[u8]) -> Finding {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), content).unwrap();
+        read_once(file.path()).unwrap_err().diagnosis().finding
+    }
+
+    #[test]
+    fn every_wrong_file_has_its_own_name() {
+        assert_eq!(error_of(b""), findings::TOKEN_EMPTY);
+        assert_eq!(error_of(b" \n\t"), findings::TOKEN_EMPTY);
+        assert_eq!(error_of(b"ey\xff\xfe"), findings::TOKEN_NOT_UTF8);
+        assert_eq!(error_of(&[b'x'; 20_001]), findings::TOKEN_TOO_LARGE);
+        assert_eq!(error_of(&[b'x'; 1_000_000]), findings::TOKEN_TOO_LARGE);
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(
+            read_once(dir.path()).unwrap_err().diagnosis().finding,
+            findings::TOKEN_NOT_A_FILE
+        );
+    }
+
+    #[test]
+    fn the_longest_token_that_sts_takes_is_read_and_blanks_are_trimmed() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), format!(" {}\n", "x".repeat(LONGEST_TOKEN))).unwrap();
+        assert_eq!(
+            read_once(file.path()).unwrap().expose().len(),
+            LONGEST_TOKEN
+        );
+    }
+
+    #[test]
+    fn a_pipe_at_the_token_path_does_not_hang_us() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("token");
+        let made = std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap();
+        assert!(made.success());
+        assert_eq!(
+            read_once(&pipe).unwrap_err().diagnosis().finding,
+            findings::TOKEN_NOT_A_FILE
+        );
+    }
+
+    #[tokio::test]
+    async fn a_file_that_vanishes_in_the_middle_of_a_swap_is_read_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        let (writer, target) = (path.clone(), dir.path().join("new"));
+        fs::write(&target, "the token").unwrap();
+        let reading = tokio::spawn(async move { read(&path).await });
+        tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+        fs::rename(target, writer).unwrap();
+        assert_eq!(reading.await.unwrap().unwrap().expose(), "the token");
+    }
+
+    #[test]
+    fn a_subpath_mount_is_told_from_a_projected_volume() {
+        let dir = tempfile::tempdir().unwrap();
+        let (regular, linked) = (dir.path().join("copy"), dir.path().join("token"));
+        fs::write(&regular, "x").unwrap();
+        std::os::unix::fs::symlink("copy", &linked).unwrap();
+        assert_eq!(mount(&regular), Mount::RegularFile);
+        assert_eq!(mount(&linked), Mount::Projected);
+        assert_eq!(mount(&dir.path().join("absent")), Mount::Unknown);
+    }
+}

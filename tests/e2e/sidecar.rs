@@ -1,0 +1,410 @@
+//! The program under test: spawned as a user would, watched through its log and its doors.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use emulator::{Emulator, ROLE_ARN, TokenRequest, Volume};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+/// How long anything may take that is not under test. Never slept through: waits end when what they wait for is there.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A pod's worth of surroundings: emulator, projected volume, and a place for files.
+pub struct Pod {
+    pub emulator: Emulator,
+    pub request: TokenRequest,
+    pub volume: Volume,
+    pub dir: TempDir,
+}
+
+impl Pod {
+    /// With the token that the emulator's role trusts.
+    pub fn new() -> Self {
+        Pod::with(TokenRequest::default())
+    }
+
+    /// With any other token.
+    pub fn with(request: TokenRequest) -> Self {
+        let emulator = Emulator::start();
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let token = emulator.issuer().token(&request);
+        let volume = Volume::create(&dir.path().join("token-volume"), &token).expect("a volume");
+        Pod {
+            emulator,
+            request,
+            volume,
+            dir,
+        }
+    }
+
+    /// A new token of the same kind, swapped in as the kubelet does it.
+    pub fn rotate(&self) {
+        let token = self.emulator.issuer().token(&self.request);
+        self.volume.rotate(&token).expect("a rotation");
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// `serve` as in a pod, not started yet; doors on free ports.
+    pub fn serve(&self) -> Launch {
+        Launch::new(["serve"])
+            .env("AWS_ROLE_ARN", ROLE_ARN)
+            .env("AWS_REGION", "eu-west-1")
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", self.volume.token_path())
+            .env("AWS_ENDPOINT_URL_STS", self.emulator.url())
+            .env("IRSA_SIDECAR_LISTEN", "127.0.0.1:0")
+            .env("IRSA_SIDECAR_OPS_LISTEN", "127.0.0.1:0")
+            .env(
+                "IRSA_SIDECAR_AUTHORIZATION_TOKEN_FILE",
+                self.path("authorization-token"),
+            )
+    }
+
+    /// `serve`, listening.
+    pub fn sidecar(&self) -> Sidecar {
+        self.serve().start()
+    }
+
+    /// `serve`, ready.
+    pub fn ready_sidecar(&self) -> Sidecar {
+        let sidecar = self.sidecar();
+        sidecar.wait_ready();
+        sidecar
+    }
+}
+
+/// A command line and an environment; nothing is inherited but `PATH`.
+pub struct Launch {
+    arguments: Vec<OsString>,
+    environment: BTreeMap<OsString, OsString>,
+}
+
+impl Launch {
+    pub fn new<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        Launch {
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            environment: BTreeMap::new(),
+        }
+    }
+
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    pub fn without(mut self, name: &str) -> Self {
+        self.environment.remove(&OsString::from(name));
+        self
+    }
+
+    pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// The command, for tests that wrap it (prlimit, unshare).
+    pub fn command(&self) -> Command {
+        self.wrapped(env!("CARGO_BIN_EXE_irsa-sidecar"), &[] as &[&str])
+    }
+
+    /// The same behind another program, which gets the binary's path after its own arguments.
+    pub fn wrapped(&self, program: &str, before: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(before).args(&self.arguments);
+        command.env_clear();
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        command.envs(&self.environment);
+        command
+    }
+
+    /// Runs to the end; for commands that do not stay.
+    pub fn output(&self) -> Finished {
+        let output = self
+            .command()
+            .stdin(Stdio::null())
+            .output()
+            .expect("the binary runs");
+        Finished {
+            status: output.status,
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Starts `serve` and returns when its doors are open.
+    pub fn start(&self) -> Sidecar {
+        Sidecar::spawn(self.command())
+    }
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A running sidecar; killed when dropped.
+pub struct Sidecar {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    pub credentials: SocketAddr,
+    pub ops: SocketAddr,
+}
+
+impl Sidecar {
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let log = Arc::new(Mutex::new(String::new()));
+        let stderr = child.stderr.take().expect("a pipe");
+        let sink = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut log = sink.lock().expect("the log");
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let unknown: SocketAddr = ([0, 0, 0, 0], 0).into();
+        let mut sidecar = Sidecar {
+            child,
+            log,
+            credentials: unknown,
+            ops: unknown,
+        };
+        sidecar.credentials = sidecar.listening("credentials");
+        sidecar.ops = sidecar.listening("ops");
+        sidecar
+    }
+
+    fn listening(&self, door: &str) -> SocketAddr {
+        let event = self.wait_event("listening", |event| {
+            event["message"] == "listening" && event["door"] == door
+        });
+        let address = event["address"].as_str().expect("an address");
+        address.parse().expect("an address")
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("the log").clone()
+    }
+
+    /// The events logged so far; lines that are no JSON are left out.
+    pub fn events(&self) -> Vec<Value> {
+        let log = self.log();
+        log.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+
+    /// Waits for an event; `what` names it when it does not come.
+    pub fn wait_event(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut found = None;
+        let came = eventually(|| {
+            found = self.events().into_iter().find(|event| wanted(event));
+            found.is_some()
+        });
+        assert!(came, "no event {what:?} in the log:\n{}", self.log());
+        found.expect("it came")
+    }
+
+    pub fn wait_message(&self, message: &str) -> Value {
+        self.wait_event(message, |event| event["message"] == message)
+    }
+
+    /// Waits until `/readyz` says 200.
+    pub fn wait_ready(&self) {
+        let ready = eventually(|| self.ops_get("/readyz").status == 200);
+        assert!(ready, "not ready; its log:\n{}", self.log());
+    }
+
+    /// Waits until `/readyz` names this finding.
+    pub fn wait_finding(&self, finding: &str) {
+        let mut last = Value::Null;
+        let came = eventually(|| {
+            last = self.ops_get("/readyz").json();
+            last["finding"] == finding
+        });
+        assert!(
+            came,
+            "/readyz says {last}, not {finding}; the log:\n{}",
+            self.log()
+        );
+    }
+
+    /// `GET path` on the credentials door with these headers, Host included by itself.
+    pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        request(self.credentials, "GET", path, headers)
+    }
+
+    /// `GET /v1/credentials` with the pod's UID as authorization.
+    pub fn get_credentials(&self, pod: &Pod) -> Answer {
+        self.get(
+            "/v1/credentials",
+            &[("authorization", pod.request.pod_uid())],
+        )
+    }
+
+    pub fn ops_get(&self, path: &str) -> Answer {
+        request(self.ops, "GET", path, &[])
+    }
+
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([format!("-{name}"), self.id().to_string()])
+            .status()
+            .expect("kill runs");
+        assert!(sent.success());
+    }
+
+    /// Waits for the process to end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let mut status = None;
+        let ended = eventually(|| {
+            status = self.child.try_wait().expect("a child");
+            status.is_some()
+        });
+        assert!(ended, "still running; its log:\n{}", self.log());
+        status.expect("it ended")
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One HTTP answer.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// The `code` of an error.
+    pub fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub fn message(&self) -> String {
+        self.json()["message"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+}
+
+/// One request on a connection of its own. `Host` is added unless given.
+pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+    if !headers
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("host"))
+    {
+        head.push_str(&format!("host: {address}\r\n"));
+    }
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    exchange(address, head.as_bytes())
+}
+
+/// Sends these bytes and reads until the other side closes.
+pub fn exchange(address: SocketAddr, bytes: &[u8]) -> Answer {
+    let mut stream = connect(address);
+    // What is refused early may be closed before all was sent.
+    let _ = stream.write_all(bytes);
+    read_answer(&mut stream)
+}
+
+pub fn connect(address: SocketAddr) -> TcpStream {
+    let stream =
+        TcpStream::connect_timeout(&address, PATIENCE).expect("never a refused connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    stream
+}
+
+/// Reads to the end of the stream; status 0 where nothing came.
+pub fn read_answer(stream: &mut TcpStream) -> Answer {
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    parse(&bytes)
+}
+
+pub fn parse(bytes: &[u8]) -> Answer {
+    let text = String::from_utf8_lossy(bytes);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let mut lines = head.lines();
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1)?.parse().ok());
+    let headers = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    Answer {
+        status: status.unwrap_or(0),
+        headers,
+        body: body.to_owned(),
+    }
+}
+
+/// Looks again and again until it is so, or patience is at an end.
+pub fn eventually(so: impl FnMut() -> bool) -> bool {
+    eventually_within(PATIENCE, so)
+}
+
+pub fn eventually_within(patience: Duration, mut so: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + patience;
+    loop {
+        if so() {
+            return true;
+        }
+        if Instant::now() >= end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The content of a file, for comparisons.
+pub fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}

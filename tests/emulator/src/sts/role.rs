@@ -1,0 +1,111 @@
+//! IAM roles, and the usual trust policy of one that a service account may assume.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::random;
+
+/// The role that every emulator starts with.
+pub const ROLE_ARN: &str = "arn:aws:iam::111122223333:role/app";
+
+/// An IAM role.
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// `arn:aws:iam::ACCOUNT:role/PATH/NAME`.
+    pub arn: String,
+    /// The trust policy, an IAM policy document.
+    pub trust: Value,
+    /// The longest session that may be asked for; more is an error.
+    pub max_session_duration: Duration,
+}
+
+impl Role {
+    /// A role that `subject` may assume with tokens of the issuer for `sts.amazonaws.com`, for up
+    /// to 12 hours: what `eksctl create iamserviceaccount` makes.
+    pub fn trusting(arn: &str, issuer: &str, subject: &str) -> Self {
+        let provider = provider_name(issuer);
+        let trust = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "Federated": provider_arn(arn, issuer) },
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": {
+                    "StringEquals": {
+                        format!("{provider}:aud"): "sts.amazonaws.com",
+                        format!("{provider}:sub"): subject,
+                    },
+                },
+            }],
+        });
+        let max_session_duration = Duration::from_secs(12 * 3600);
+        Self {
+            arn: arn.to_owned(),
+            trust,
+            max_session_duration,
+        }
+    }
+
+    /// `arn:aws:sts::ACCOUNT:assumed-role/NAME/SESSION`: without the role's path.
+    pub(super) fn session_arn(&self, session_name: &str) -> String {
+        let (partition, account) = (field(&self.arn, 1), field(&self.arn, 4));
+        let name = self.arn.rsplit('/').next().unwrap_or_default();
+        format!("arn:{partition}:sts::{account}:assumed-role/{name}/{session_name}")
+    }
+
+    /// The 12 digits.
+    pub(super) fn account(&self) -> &str {
+        field(&self.arn, 4)
+    }
+}
+
+/// A role in force: IAM gave it an id that tells it from an earlier role of the same name.
+#[derive(Clone, Debug)]
+pub(super) struct RegisteredRole {
+    pub(super) role: Role,
+    pub(super) id: String,
+}
+
+impl RegisteredRole {
+    pub(super) fn new(role: Role) -> Self {
+        let id = format!(
+            "AROA{}",
+            random::characters(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 17)
+        );
+        Self { role, id }
+    }
+}
+
+/// The issuer as it stands in ARNs and condition keys: the URL without its scheme.
+pub(super) fn provider_name(issuer: &str) -> &str {
+    issuer.strip_prefix("https://").unwrap_or(issuer)
+}
+
+/// The issuer as an IAM OIDC provider in the account of the role.
+pub(super) fn provider_arn(role_arn: &str, issuer: &str) -> String {
+    let (partition, account) = (field(role_arn, 1), field(role_arn, 4));
+    format!(
+        "arn:{partition}:iam::{account}:oidc-provider/{}",
+        provider_name(issuer)
+    )
+}
+
+fn field(arn: &str, index: usize) -> &str {
+    arn.split(':').nth(index).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_arn_names_the_role_without_its_path() {
+        let role = Role::trusting("arn:aws-cn:iam::123456789012:role/eks/team/app", "", "");
+        assert_eq!(
+            role.session_arn("pod-1"),
+            "arn:aws-cn:sts::123456789012:assumed-role/app/pod-1"
+        );
+        assert_eq!(role.account(), "123456789012");
+    }
+}

@@ -1,0 +1,187 @@
+//! Signatures made by botocore, and what STS says to those that nobody should make.
+
+use hyper::Method;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::*;
+
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+const SESSION_TOKEN: &str = "FwoGZXIvYXdzEBYaDExampleToken+with/slash+and+plus/and==padding==";
+
+/// 2025-01-02T03:04:05Z, when all these requests were signed.
+const SIGNED_AT: i64 = 1_735_787_045;
+
+fn request(method: Method, query: &str, headers: &[(&str, &str)], body: &str) -> StsRequest {
+    let header = |(name, value): &(&str, &str)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+        (name, HeaderValue::from_str(value).unwrap())
+    };
+    let headers: HeaderMap = headers.iter().map(header).collect();
+    StsRequest::new(method, "/", Some(query), headers, body.as_bytes())
+}
+
+/// botocore's vector `session-us-east-1-short-token-plus-slash-eq`.
+const PRESIGNED: &str = "Action=GetCallerIdentity\
+    &Version=2011-06-15\
+    &X-Amz-Algorithm=AWS4-HMAC-SHA256\
+    &X-Amz-Credential=ASIAIOSFODNN7EXAMPLE%2F20250102%2Fus-east-1%2Fsts%2Faws4_request\
+    &X-Amz-Date=20250102T030405Z\
+    &X-Amz-Expires=60\
+    &X-Amz-SignedHeaders=host%3Bx-k8s-aws-id\
+    &X-Amz-Security-Token=FwoGZXIvYXdzEBYaDExampleToken%2Bwith%2Fslash%2Band%2Bplus%2Fand%3D%3Dpadding%3D%3D\
+    &X-Amz-Signature=f3db82504d82dc9d4c269455d9a4ad43b4feb43da0c3957b87a6384bab0dd3c3";
+
+fn presigned(query: &str, host: &str, cluster: &str) -> StsRequest {
+    request(
+        Method::GET,
+        query,
+        &[("host", host), ("x-k8s-aws-id", cluster)],
+        "",
+    )
+}
+
+fn verify_at(request: &StsRequest, secret: &str, now: i64) -> Result<(), StsError> {
+    Signature::find(request)?.verify(request, secret, now)
+}
+
+fn refusal(request: &StsRequest, now: i64) -> String {
+    let error = verify_at(request, SECRET, now).unwrap_err();
+    assert_eq!(
+        (error.status, error.code.as_str()),
+        (403, "SignatureDoesNotMatch")
+    );
+    error.message
+}
+
+const HOST: &str = "sts.us-east-1.amazonaws.com";
+
+#[test]
+fn a_presigned_request_of_botocore_is_good() {
+    let request = presigned(PRESIGNED, HOST, "demo");
+    let signature = Signature::find(&request).unwrap();
+    assert_eq!(signature.access_key_id, "ASIAIOSFODNN7EXAMPLE");
+    assert_eq!(signature.session_token.as_deref(), Some(SESSION_TOKEN));
+    assert_eq!(signature.verify(&request, SECRET, SIGNED_AT), Ok(()));
+}
+
+#[test]
+fn the_order_of_the_query_does_not_matter() {
+    let mut pairs: Vec<&str> = PRESIGNED.split('&').collect();
+    pairs.reverse();
+    let request = presigned(&pairs.join("&"), HOST, "demo");
+    assert_eq!(verify_at(&request, SECRET, SIGNED_AT), Ok(()));
+}
+
+#[test]
+fn another_cluster_secret_host_or_token_does_not_match() {
+    let usual = StsError::usual("SignatureDoesNotMatch").message;
+    assert_eq!(
+        refusal(&presigned(PRESIGNED, HOST, "other"), SIGNED_AT),
+        usual
+    );
+    assert_eq!(
+        refusal(&presigned(PRESIGNED, "localhost:1", "demo"), SIGNED_AT),
+        usual
+    );
+    let changed = PRESIGNED.replace("padding", "gnidda");
+    assert_eq!(
+        refusal(&presigned(&changed, HOST, "demo"), SIGNED_AT),
+        usual
+    );
+    let error = verify_at(
+        &presigned(PRESIGNED, HOST, "demo"),
+        "another secret",
+        SIGNED_AT,
+    );
+    assert_eq!(error.unwrap_err().message, usual);
+}
+
+#[test]
+fn a_signature_lives_for_15_minutes_whatever_its_expires_says() {
+    let request = presigned(PRESIGNED, HOST, "demo");
+    assert_eq!(verify_at(&request, SECRET, SIGNED_AT + 900), Ok(()));
+    assert_eq!(
+        refusal(&request, SIGNED_AT + 901),
+        "Signature expired: 20250102T030405Z is now earlier than 20250102T030406Z \
+         (20250102T031906Z - 15 min.)",
+    );
+}
+
+#[test]
+fn a_signature_may_be_five_minutes_early() {
+    let request = presigned(PRESIGNED, HOST, "demo");
+    assert_eq!(verify_at(&request, SECRET, SIGNED_AT - 300), Ok(()));
+    assert_eq!(
+        refusal(&request, SIGNED_AT - 301),
+        "Signature not yet current: 20250102T030405Z is still later than 20250102T030404Z \
+         (20250102T025904Z + 5 min.)",
+    );
+}
+
+#[test]
+fn the_scope_is_that_of_sts_in_the_region_of_its_host_on_the_day_of_the_date() {
+    let with = |from: &str, to: &str| {
+        refusal(
+            &presigned(&PRESIGNED.replace(from, to), HOST, "demo"),
+            SIGNED_AT,
+        )
+    };
+    assert!(with("%2Fsts%2F", "%2Fs3%2F").contains("correct service: 'sts'"));
+    assert!(with("%2Fus-east-1%2F", "%2Feu-west-1%2F").contains("valid region"));
+    assert!(with("aws4_request", "aws5_request").contains("valid terminator"));
+    assert!(with("%2F20250102%2F", "%2F20250103%2F").contains("'20250103' != '20250102'"));
+    assert!(with("host%3Bx-k8s-aws-id", "x-k8s-aws-id").contains("must be a 'SignedHeader'"));
+}
+
+/// Made by botocore's `SigV4Auth` for a POST to 127.0.0.1:4566 at the same instant.
+fn signed_post(body: &str) -> StsRequest {
+    let headers = [
+        ("host", "127.0.0.1:4566"),
+        (
+            "content-type",
+            "application/x-www-form-urlencoded; charset=utf-8",
+        ),
+        ("x-amz-date", "20250102T030405Z"),
+        ("x-amz-security-token", SESSION_TOKEN),
+        (
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=ASIAIOSFODNN7EXAMPLE/20250102/us-east-1/sts/aws4_request, \
+             SignedHeaders=content-type;host;x-amz-date;x-amz-security-token, \
+             Signature=cb06539f24b68eb1e963155e35e214c7e8edb7fcf77b7400659708671a15f0dd",
+        ),
+    ];
+    request(Method::POST, "", &headers, body)
+}
+
+#[test]
+fn a_signed_post_of_botocore_is_good_and_its_body_is_part_of_it() {
+    let good = signed_post("Action=GetCallerIdentity&Version=2011-06-15");
+    assert_eq!(verify_at(&good, SECRET, SIGNED_AT), Ok(()));
+    let changed = signed_post("Action=GetCallerIdentity&Version=2011-06-16");
+    assert_eq!(
+        refusal(&changed, SIGNED_AT),
+        StsError::usual("SignatureDoesNotMatch").message
+    );
+}
+
+#[test]
+fn what_is_no_signature_is_called_incomplete() {
+    let code = |request: StsRequest| Signature::find(&request).unwrap_err().code;
+    let header = |value: &str| request(Method::POST, "", &[("authorization", value)], "");
+    assert_eq!(
+        code(request(Method::GET, "", &[], "")),
+        "MissingAuthenticationToken"
+    );
+    assert_eq!(code(header("Basic YTpi")), "IncompleteSignature");
+    assert_eq!(
+        code(header(
+            "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host"
+        )),
+        "IncompleteSignature"
+    );
+    let without_date = PRESIGNED.replace("X-Amz-Date", "X-Date");
+    assert_eq!(
+        code(presigned(&without_date, HOST, "demo")),
+        "IncompleteSignature"
+    );
+}
