@@ -229,8 +229,14 @@ fn authorization_token(doors: &DoorsConfig) -> Result<Option<Arc<AuthorizationTo
         &doors.authorization_token_file,
         doors.authorization_token_mode,
     );
-    let token = AuthorizationToken::open(file, mode).map_err(AppError::AuthorizationToken)?;
-    Ok(Some(Arc::new(token)))
+    match AuthorizationToken::open(file, mode) {
+        Ok(token) => Ok(Some(Arc::new(token))),
+        Err(error) if doors.authorization.is_none() => {
+            tracing::warn!(%error, "nobody can use POST /v1/shutdown");
+            Ok(None)
+        }
+        Err(error) => Err(AppError::AuthorizationToken(error)),
+    }
 }
 
 /// The address that was asked for, and with 127.0.0.1 its twin `[::1]` where there is one.

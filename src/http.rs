@@ -18,11 +18,17 @@ use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 pub use self::answer::{Answer, Code, failure, json, text};
 use self::registry::Registry;
 use crate::metrics::RequestCounters;
+
+/// How long an evicted connection takes to give its file descriptor back.
+const ROOM_IS_MADE_IN: Duration = Duration::from_millis(50);
+
+/// How long the complaint about that is not repeated.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// What a door answers to one request. It cannot fail and must not panic.
 pub trait Respond: Send + Sync + 'static {
@@ -55,6 +61,7 @@ pub async fn serve<R: Respond>(
 ) {
     let mut connections = JoinSet::new();
     let for_connections = stopping.clone();
+    let mut quiet_until = Instant::now();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -63,7 +70,15 @@ pub async fn serve<R: Respond>(
                         connections.spawn(connection);
                     }
                 }
-                Err(error) => out_of_resources(&error, &registry).await,
+                Err(error) if is_exhaustion(&error) => {
+                    if quiet_until <= Instant::now() {
+                        tracing::warn!(%error, "cannot accept connections; closing those that wait longest");
+                        quiet_until = Instant::now() + QUIET;
+                    }
+                    registry.evict();
+                    sleep(ROOM_IS_MADE_IN).await;
+                }
+                Err(_) => {}
             },
             Some(_) = connections.join_next() => {}
             () = asked_to_stop(&mut stopping) => break,
@@ -104,11 +119,11 @@ fn admit<R: Respond>(
     ))
 }
 
-/// Out of file descriptors, most likely: make room and go on. Errors of a single connection attempt land here too
-/// and cost the pause only.
-async fn out_of_resources(error: &std::io::Error, registry: &Registry) {
-    const PAUSE: Duration = Duration::from_millis(50);
-    tracing::warn!(%error, "cannot accept a connection; closing the one that waits longest");
-    registry.evict();
-    sleep(PAUSE).await;
+/// Whether `error` says that something has run out, which closing a connection brings back. Other errors are about one
+/// connection that was gone before it was accepted.
+fn is_exhaustion(error: &std::io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    )
 }

@@ -136,7 +136,7 @@ impl Metrics {
         );
         registry.register(
             "web_identity_token_expiration_timestamp_seconds",
-            "When the web identity token that was read last expires; 0 while none could be read",
+            "When the web identity token that was read last expires; 0 before the first",
             self.token_expiration.clone(),
         );
         registry.register(

@@ -65,7 +65,7 @@ impl StsError {
             )),
             SdkError::ServiceError(service) => StsErrorKind::Answered {
                 status: status.unwrap_or_default(),
-                code: service.err().code().unwrap_or_default().to_owned(),
+                code: plain(service.err().code().unwrap_or_default()),
                 message: scrub(service.err().message().unwrap_or_default(), request.token),
                 request_id: service.err().request_id().map(str::to_owned),
             },
@@ -189,6 +189,13 @@ fn innermost(error: Option<&(dyn Error + 'static)>) -> String {
         cause = error.source();
     }
     words
+}
+
+/// A code is a word; whatever else stands there is not worth repeating.
+fn plain(code: &str) -> String {
+    const LONGEST: usize = 64;
+    let word = |c: &char| c.is_ascii_alphanumeric() || "._-".contains(*c);
+    code.chars().filter(word).take(LONGEST).collect()
 }
 
 /// STS quotes parameters that it finds wrong, and the token is one.

@@ -7,5 +7,6 @@
 )]
 
 mod architecture;
+mod docs;
 mod door;
 mod sidecar;

@@ -1,0 +1,194 @@
+//! The documentation is true: it names exactly the settings, metrics, findings and codes of the code.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use irsa_sidecar::config::{SETTINGS, Setting};
+use irsa_sidecar::diagnosis::findings;
+use irsa_sidecar::metrics::{Door, Metrics};
+
+use crate::sidecar::{Launch, read};
+
+fn doc(name: &str) -> String {
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(name))
+}
+
+fn row(setting: &Setting) -> String {
+    let also: Vec<String> = setting
+        .also
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let default = match setting.default {
+        Some(default) => format!("`{default}`"),
+        None => setting.otherwise.to_owned(),
+    };
+    format!(
+        "| `--{}` | `{}` | {} | {default} | {} | {} |",
+        setting.name,
+        setting.variable(),
+        if setting.name == "config" {
+            "–".to_owned()
+        } else {
+            format!("`{}`", setting.key())
+        },
+        also.join(", "),
+        setting.help.replace('|', "\\|"),
+    )
+}
+
+#[test]
+fn configuration_md_has_exactly_the_settings_of_the_code() {
+    let table: Vec<String> = SETTINGS.iter().map(row).collect();
+    let doc = doc("docs/configuration.md");
+    let found: Vec<&str> = doc
+        .lines()
+        .filter(|line| line.starts_with("| `--"))
+        .collect();
+    assert_eq!(found, table, "the table has to be:\n{}", table.join("\n"));
+}
+
+#[test]
+fn settings_named_anywhere_in_the_docs_exist() {
+    let known: BTreeSet<String> = SETTINGS.iter().map(Setting::variable).collect();
+    for name in [
+        "README.md",
+        "docs/configuration.md",
+        "docs/troubleshooting.md",
+        "CONTRIBUTING.md",
+        "docs/threat-model.md",
+    ] {
+        let text = doc(name);
+        for (at, _) in text.match_indices("IRSA_SIDECAR_") {
+            let variable: String = text[at..]
+                .chars()
+                .take_while(|c| c.is_ascii_uppercase() || *c == '_')
+                .collect();
+            let ok = known.contains(&variable)
+                || ["IRSA_SIDECAR_", "IRSA_SIDECAR_TEST_CLIENTS"].contains(&variable.as_str());
+            assert!(ok, "{name} names {variable}, which is no setting");
+        }
+    }
+}
+
+#[test]
+fn metrics_md_has_exactly_the_metrics_of_the_code() {
+    let metrics = Metrics::new();
+    drop(metrics.requests(Door::Credentials));
+    let exposition = metrics.text();
+    let of_code: BTreeSet<String> = exposition
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split(['{', ' ']).next())
+        .map(str::to_owned)
+        .collect();
+    let doc = doc("docs/metrics.md");
+    let of_doc: BTreeSet<String> = doc
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `irsa_sidecar_")?.split('`').next())
+        .map(|name| format!("irsa_sidecar_{name}"))
+        .collect();
+    assert_eq!(of_doc, of_code);
+    for value in exposition.split('"').skip(1).step_by(2) {
+        let number = value.parse::<u16>().is_ok() || value == env!("CARGO_PKG_VERSION");
+        assert!(
+            number || doc.contains(&format!("`{value}`")),
+            "label value {value}"
+        );
+    }
+}
+
+#[test]
+fn troubleshooting_md_has_an_entry_for_every_finding_and_no_other() {
+    let doc = doc("docs/troubleshooting.md");
+    let entries: Vec<(&str, &str)> = doc
+        .split("\n### ")
+        .skip(1)
+        .filter_map(|entry| {
+            let (id, rest) = entry.split_once("\n> ")?;
+            Some((id, rest.lines().next()?))
+        })
+        .collect();
+    let expected: Vec<(&str, &str)> = findings::ALL
+        .iter()
+        .map(|finding| (finding.id, finding.title))
+        .collect();
+    assert_eq!(
+        entries, expected,
+        "id and title of every finding, in the order of the code"
+    );
+}
+
+#[test]
+fn troubleshooting_md_has_every_code_that_clients_are_told() {
+    let source = doc("src/http/answer.rs");
+    let doc = doc("docs/troubleshooting.md");
+    let names = source
+        .split("=> \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next());
+    let codes: BTreeSet<&str> = names.filter(|name| !name.contains(' ')).collect();
+    assert!(codes.len() > 8, "the codes were not found: {codes:?}");
+    for code in codes {
+        assert!(doc.contains(&format!("| `{code}` |")), "{code}");
+    }
+}
+
+#[test]
+fn the_readme_is_short_and_its_links_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = doc("README.md");
+    assert!(readme.lines().count() <= 150);
+    for name in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "docs/troubleshooting.md",
+        "docs/metrics.md",
+    ] {
+        let text = doc(name);
+        let folder = root.join(name);
+        let folder = folder.parent().expect("a folder");
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            assert!(folder.join(target).exists(), "{name} links to {target}");
+        }
+    }
+}
+
+#[test]
+fn the_commands_of_readme_and_contributing_are_targets_of_the_makefile() {
+    let makefile = doc("Makefile");
+    for name in ["README.md", "CONTRIBUTING.md"] {
+        let text = doc(name);
+        for target in text.split("make ").skip(1) {
+            let target: String = target
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase())
+                .collect();
+            let is_command = ["demo", "test", "bench", "deny", "help"].contains(&target.as_str());
+            assert!(
+                !is_command || makefile.contains(&format!("\n{target}:")),
+                "{name} names make {target}"
+            );
+        }
+    }
+}
+
+#[test]
+fn help_teaches_by_examples_and_names_the_exit_codes() {
+    let help = Launch::new(["--help"]).output();
+    assert!(help.status.success() && help.stderr.is_empty());
+    for part in [
+        "Examples:",
+        "irsa-sidecar serve",
+        "Exit codes:",
+        "78",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    ] {
+        assert!(help.stdout.contains(part), "{part}");
+    }
+}
