@@ -16,7 +16,6 @@ use crate::secret::Secret;
 const LARGEST_DOCUMENT: usize = 10_000;
 
 /// What one exchange yielded.
-#[derive(Clone)]
 pub struct Credentials {
     session: Session,
     obtained: Moment,
@@ -24,7 +23,6 @@ pub struct Credentials {
 }
 
 /// The parts of an answer of STS that make up credentials.
-#[derive(Clone)]
 pub struct Session {
     /// `ASIA…`; not secret by itself, yet only its prefix is logged.
     pub access_key_id: String,

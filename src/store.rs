@@ -148,9 +148,13 @@ impl Reader {
         }
     }
 
-    /// The pod's UID.
-    pub fn pod_uid(&self) -> PodUid {
-        self.state.borrow().pod_uid.clone()
+    /// Whether `candidate` is the pod's UID; `None` while that is not known.
+    pub fn is_pod_uid(&self, candidate: &[u8]) -> Option<bool> {
+        match &self.state.borrow().pod_uid {
+            PodUid::Unknown => None,
+            PodUid::Absent => Some(false),
+            PodUid::Known(uid) => Some(uid.matches(candidate)),
+        }
     }
 
     /// Why there is nothing to give out, asked when there is not.

@@ -104,7 +104,9 @@ pub fn read_once(path: &Path) -> Result<WebIdentityToken, TokenError> {
     if !metadata.is_file() {
         return Err(fail(TokenErrorKind::NotAFile));
     }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_FILE as usize + 1));
+    // Room for all at once: a buffer that grows would leave copies of the token behind.
+    let room = usize::try_from(metadata.len().min(LONGEST_FILE)).unwrap_or(LONGEST_TOKEN) + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     file.take(LONGEST_FILE + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| fail(explain(path, error)))?;
@@ -239,9 +241,9 @@ impl TokenError {
         }
     }
 
-    /// The file costs nobody anything to read: it is tried again soon, and at once when it changes.
+    /// The kubelet, or whoever wrote the pod spec, has to bring a token; the watch notices when it is there.
     pub fn remedy(&self) -> Remedy {
-        Remedy::Wait
+        Remedy::NewToken
     }
 }
 

@@ -16,6 +16,8 @@ use tokio::time::timeout;
 
 /// How often a file is looked at when no event says so.
 pub const POLL: Duration = Duration::from_secs(30);
+/// The same where there is no watch: the directory may appear any moment.
+const POLL_UNWATCHED: Duration = Duration::from_secs(5);
 
 /// Watches the directory of one file.
 pub struct FileWatch {
@@ -48,9 +50,14 @@ impl FileWatch {
         watch
     }
 
-    /// Returns when the file may have changed: after an event, or after [`POLL`]. Says nothing about whether it did.
+    /// Returns when the file may have changed: after an event, at the latest after [`POLL`]. Says nothing about whether
+    /// it did.
     pub async fn changed(&mut self) {
-        if timeout(POLL, self.events.notified()).await.is_err() {
+        let poll = match self.armed {
+            Some(_) => POLL,
+            None => POLL_UNWATCHED,
+        };
+        if timeout(poll, self.events.notified()).await.is_err() {
             self.arm();
         }
     }
@@ -98,7 +105,7 @@ impl FileWatch {
             tracing::warn!(
                 directory = %self.directory.display(),
                 %error,
-                "no inotify watch on this directory; polling every {} s", POLL.as_secs()
+                "no inotify watch on this directory; polling every {} s", POLL_UNWATCHED.as_secs()
             );
         }
         self.complained = true;
@@ -161,6 +168,6 @@ mod tests {
         let mut watch = FileWatch::new(Path::new("/nonexistent/dir/token"));
         let start = tokio::time::Instant::now();
         watch.changed().await;
-        assert_eq!(start.elapsed(), POLL);
+        assert_eq!(start.elapsed(), POLL_UNWATCHED);
     }
 }

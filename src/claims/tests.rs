@@ -181,3 +181,27 @@ fn pod_and_region_are_read_from_the_token() {
         assert_eq!(claims.eks_region(), region, "{issuer}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn nothing_that_a_file_can_hold_makes_decoding_panic(
+        header in ".{0,20}", payload in ".{0,200}", shape in 0..4,
+    ) {
+        use base64::Engine;
+        use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        let encoded = URL_SAFE_NO_PAD.encode(&payload);
+        let text = match shape {
+            0 => payload.clone(),
+            1 => format!("{header}.{encoded}.x"),
+            2 => format!("{header}.{payload}.x"),
+            _ => format!("e30.{}.x", URL_SAFE_NO_PAD.encode(format!(r#"{{"aud":{payload:?},"exp":{}}}"#, payload.len()))),
+        };
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        if let Ok(token) = crate::token::read_once(file.path())
+            && let Ok(claims) = decode(&token)
+        {
+            let _ = claims.check("sts.amazonaws.com", now());
+        }
+    }
+}

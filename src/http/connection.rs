@@ -23,7 +23,6 @@ use super::{Peer, Respond, asked_to_stop};
 
 /// The largest head of a request; also the smallest buffer that hyper takes.
 const LARGEST_HEAD: usize = 8 * 1024;
-const MOST_HEADERS: usize = 64;
 
 /// Why the connection is over.
 enum End {
@@ -54,7 +53,6 @@ pub(super) async fn drive<R: Respond>(
     });
     let mut connection = http1::Builder::new()
         .max_buf_size(LARGEST_HEAD)
-        .max_headers(MOST_HEADERS)
         .half_close(true)
         .serve_connection(WatchedIo::new(stream, Arc::clone(&slot)), service);
 

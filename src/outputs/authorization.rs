@@ -10,7 +10,7 @@ use hyper::{Request, Version};
 
 use super::authorization_token::AuthorizationToken;
 use crate::http::{Code, Peer};
-use crate::store::{PodUid, Reader};
+use crate::store::Reader;
 
 /// What clients may show; `none` is the empty set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,10 +125,10 @@ impl Authorization {
         if !methods.pod_uid {
             return Verdict::Wrong;
         }
-        match self.store.pod_uid() {
-            PodUid::Known(uid) if uid.matches(shown) => Verdict::Granted,
-            PodUid::Known(_) | PodUid::Absent => Verdict::Wrong,
-            PodUid::Unknown => Verdict::Undecided,
+        match self.store.is_pod_uid(shown) {
+            Some(true) => Verdict::Granted,
+            Some(false) => Verdict::Wrong,
+            None => Verdict::Undecided,
         }
     }
 }

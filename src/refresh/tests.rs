@@ -309,7 +309,7 @@ async fn a_wrong_token_is_never_sent_and_a_right_one_ends_the_trouble() {
     sleep(10 * MINUTE).await;
     assert_eq!(rig.exchanges(), 0);
     assert_eq!(rig.finding(), findings::TOKEN_IS_API_TOKEN.id);
-    assert!(matches!(rig.reader.pod_uid(), PodUid::Known(_)));
+    assert_eq!(rig.reader.is_pod_uid(b"uid-1"), Some(true));
     fs::remove_file(rig.dir.path().join("token")).unwrap();
     sleep(crate::watch::POLL + 2 * SECOND).await;
     assert_eq!(rig.finding(), findings::TOKEN_MISSING.id);
@@ -359,7 +359,7 @@ async fn what_is_counted_tells_successes_from_failures() {
 }
 
 /// Twelve hours, many times over: random faults of every kind, outages that are shorter than credentials live, and
-/// clocks that are stepped. A client asks every ten seconds.
+/// clocks that are stepped. A client asks every twenty seconds.
 #[tokio::test(start_paused = true)]
 async fn twelve_hours_of_faults_and_clock_steps_leave_no_avoidable_gap_and_no_expired_answer() {
     for seed in 0..6 {
@@ -373,7 +373,7 @@ async fn twelve_hours_of_faults_and_clock_steps_leave_no_avoidable_gap_and_no_ex
                 rig.otherwise(Act::Grant);
             }
             if outage_ends.is_none_or(|until| until + 2 * MINUTE <= Instant::now()) {
-                let calm = rng.f64() < 0.995;
+                let calm = rng.f64() < 0.99;
                 if !calm {
                     rig.otherwise(fault(&mut rng));
                 }
@@ -381,7 +381,7 @@ async fn twelve_hours_of_faults_and_clock_steps_leave_no_avoidable_gap_and_no_ex
                 let lasting = MINUTE * rng.u32(1..25);
                 outage_ends = (!calm).then(|| Instant::now() + lasting);
             }
-            if rng.f64() < 0.002 {
+            if rng.f64() < 0.004 {
                 rig.world.step_node(rng.i64(-7200..7200));
             }
             let mut answer = rig.reader.credentials();
@@ -413,7 +413,7 @@ async fn twelve_hours_of_faults_and_clock_steps_leave_no_avoidable_gap_and_no_ex
                     );
                 }
             }
-            sleep(10 * SECOND).await;
+            sleep(20 * SECOND).await;
         }
         let calls = rig.exchanges();
         assert!(calls < 24 * 12 * 10, "seed {seed}: {calls} calls");

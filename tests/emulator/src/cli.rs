@@ -8,8 +8,9 @@ pub(crate) const HELP: &str = "\
 An AWS STS and a kubelet's token volume on loopback, for trying the sidecar without AWS.
 
 Usage: emulator serve --token-dir DIR [OPTIONS]
+       emulator demo --sidecar PATH [--once]
 
-Options:
+Options of serve:
   --token-dir DIR             writes DIR/token as a kubelet does, and rotates it
   --token-lifetime SECONDS    lifetime of each token [default: 3600]
   --rotate-every SECONDS      [default: 80 % of the token's lifetime, as a kubelet]
@@ -17,6 +18,10 @@ Options:
   --listen 127.0.0.1:PORT     plain STS [default: a free port]
   --ca-file FILE              CA of the TLS door [default: DIR/../ca.pem]
   -h, --help                  this text
+
+Options of demo, which runs this sidecar on an emulator of its own and shows what happens:
+  --sidecar PATH              the irsa-sidecar program
+  --once                      goes through it once, instead of running until Ctrl-C
 
 The service account is system:serviceaccount:team:app, the role
 arn:aws:iam::111122223333:role/app, the audience sts.amazonaws.com. Signatures, tokens and
@@ -48,6 +53,7 @@ Examples:
 pub(crate) enum Command {
     Help,
     Serve(Options),
+    Demo(Demo),
 }
 
 /// Options of `serve`.
@@ -61,14 +67,26 @@ pub(crate) struct Options {
     pub(crate) ca_file: Option<PathBuf>,
 }
 
+/// Options of `demo`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Demo {
+    pub(crate) sidecar: PathBuf,
+    pub(crate) once: bool,
+}
+
 /// Reads the arguments after the program's name; an error is for the user to read.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, String> {
     let mut arguments = arguments.into_iter();
     match arguments.next().as_deref() {
         Some("serve") => {}
+        Some("demo") => return demo(arguments),
         Some("-h" | "--help" | "help") => return Ok(Command::Help),
-        Some(other) => return Err(format!("no command is named `{other}`, only serve")),
-        None => return Err("what to do is missing: serve".to_owned()),
+        Some(other) => {
+            return Err(format!(
+                "no command is named `{other}`, only serve and demo"
+            ));
+        }
+        None => return Err("what to do is missing: serve or demo".to_owned()),
     }
 
     let (mut token_dir, mut rotate_every) = (None, None);
@@ -102,6 +120,25 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Comma
         session_lifetime,
         listen,
         ca_file,
+    }))
+}
+
+fn demo(mut arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+    let (mut sidecar, mut once) = (None, false);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "-h" | "--help" => return Ok(Command::Help),
+            "--once" => once = true,
+            "--sidecar" => sidecar = Some(arguments.next().ok_or("--sidecar wants a value")?),
+            _ => match argument.strip_prefix("--sidecar=") {
+                Some(path) => sidecar = Some(path.to_owned()),
+                None => return Err(format!("no option is named `{argument}`")),
+            },
+        }
+    }
+    Ok(Command::Demo(Demo {
+        sidecar: sidecar.ok_or("--sidecar is missing")?.into(),
+        once,
     }))
 }
 
@@ -151,11 +188,24 @@ mod tests {
     }
 
     #[test]
+    fn the_demo_wants_a_sidecar_and_runs_once_when_told() {
+        let demo = |once| {
+            let sidecar = PathBuf::from("s");
+            Ok(Command::Demo(Demo { sidecar, once }))
+        };
+        assert_eq!(parse_line("demo --sidecar s"), demo(false));
+        assert_eq!(parse_line("demo --sidecar=s --once"), demo(true));
+    }
+
+    #[test]
     fn bad_usage_is_named() {
         for (line, reason) in [
             ("", "what to do is missing"),
             ("run", "no command is named `run`"),
             ("serve", "--token-dir is missing"),
+            ("demo", "--sidecar is missing"),
+            ("demo --sidecar", "--sidecar wants a value"),
+            ("demo --sidecar s --twice", "no option is named `--twice`"),
             ("serve --token-dir", "--token-dir wants a value"),
             (
                 "serve --token-dir d --verbose",
@@ -177,7 +227,13 @@ mod tests {
 
     #[test]
     fn help_is_no_error_wherever_it_stands() {
-        for line in ["--help", "help", "serve --help", "serve --token-dir d -h"] {
+        for line in [
+            "--help",
+            "help",
+            "serve --help",
+            "serve --token-dir d -h",
+            "demo -h",
+        ] {
             assert_eq!(parse_line(line), Ok(Command::Help));
         }
     }

@@ -1,6 +1,8 @@
-//! `emulator serve`: the emulator as a program, with a token volume that it rotates by itself.
+//! `emulator serve`: the emulator as a program, with a token volume that it rotates by itself. `emulator demo`: the same
+//! with a sidecar, for people to look at.
 
 mod cli;
+mod demo;
 
 use std::fs;
 use std::io::{self, Write};
@@ -13,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use crate::cli::{Command, Options};
+use crate::demo::End;
 
 /// `EX_USAGE` of sysexits.
 const BAD_USAGE: u8 = 64;
@@ -25,16 +28,25 @@ fn main() -> ExitCode {
         }
         Ok(Command::Serve(options)) => match serve(&options) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("emulator: {error}");
-                ExitCode::FAILURE
+            Err(error) => failure(&error.to_string()),
+        },
+        Ok(Command::Demo(options)) => match demo::run(&options) {
+            Ok(End::Done) => ExitCode::SUCCESS,
+            Ok(End::Failed { reason, log }) => {
+                failure(&format!("{reason}\nThe sidecar's log:\n{log}"))
             }
+            Err(error) => failure(&error.to_string()),
         },
         Err(reason) => {
             eprintln!("emulator: {reason}\nTry `emulator --help`.");
             ExitCode::from(BAD_USAGE)
         }
     }
+}
+
+fn failure(reason: &str) -> ExitCode {
+    eprintln!("emulator: {reason}");
+    ExitCode::FAILURE
 }
 
 fn serve(options: &Options) -> io::Result<()> {
