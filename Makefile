@@ -47,13 +47,15 @@ need:
 
 .PHONY: demo
 demo: ## the main job on the emulator, until Ctrl-C; ONCE=1 goes through it once
-	@$(CARGO) build --quiet --locked --workspace --bins
-	@tests/demo/demo.sh "$(TARGET)/debug" $(if $(ONCE),--once)
+	@$(CARGO) build --locked --package irsa-sidecar --package emulator --bins
+	@"$(TARGET)/debug/emulator" demo --sidecar "$(TARGET)/debug/irsa-sidecar" $(if $(ONCE),--once)
 
+# Two builds, and not `cargo bench` alone: that would build the sidecar once more, with the features of the tests.
 .PHONY: bench
 bench: ## requests per second, latency, memory, start and size, side by side; writes JSON
-	$(CARGO) build --release --locked
-	$(CARGO) bench --locked --bench door
+	$(CARGO) build --release --locked --package irsa-sidecar
+	$(CARGO) bench --locked --package benches --bench door -- \
+	  --sidecar "$(abspath $(TARGET))/release/irsa-sidecar" --json "$(abspath $(TARGET))/bench/door.json"
 
 .PHONY: deny
 deny: ## licences, bans, sources and duplicate versions (installs cargo-deny where it is missing)

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::clock::Clock;
 use crate::config::{Config, DoorsConfig, OpsListen};
-use crate::http::{self, Respond};
+use crate::http::{self, Registry, Respond};
 use crate::metrics::{Door, Metrics};
 use crate::ops::Ops;
 use crate::outputs::authorization::{Authorization, Methods};
@@ -85,7 +85,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
 
     let metrics = Arc::new(Metrics::new());
     let (writer, reader) = store(clock.clone());
-    let (stop_doors, doors_stopping) = watch::channel(false);
+    let (credentials_registry, ops_registry) = (Arc::default(), Arc::default());
     let shutdown = Arc::new(Notify::new());
     let draining = Arc::new(AtomicBool::new(false));
 
@@ -105,8 +105,8 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
         "credentials",
         credentials_listeners,
         door,
+        &credentials_registry,
         &mut doors,
-        &doors_stopping,
     );
     let ops = Arc::new(Ops::new(
         reader,
@@ -114,7 +114,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
         metrics.requests(Door::Ops),
         Arc::clone(&draining),
     ));
-    open("ops", vec![ops_listener], ops, &mut doors, &doors_stopping);
+    open("ops", vec![ops_listener], ops, &ops_registry, &mut doors);
 
     let mut tasks = JoinSet::new();
     let sts = Sts::new(&config.sts, clock.clone());
@@ -153,8 +153,8 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
         died = first_end(&mut doors) => return Err(died),
     }
     draining.store(true, Ordering::Relaxed);
-    // Without receivers there is no door left to stop.
-    let _ = stop_doors.send(true);
+    credentials_registry.stop();
+    ops_registry.stop();
     let answered = timeout(LAST_ANSWERS, async {
         while doors.join_next().await.is_some() {}
     });
@@ -287,18 +287,16 @@ fn open<R: Respond>(
     name: &'static str,
     listeners: Vec<TcpListener>,
     door: Arc<R>,
+    registry: &Arc<Registry>,
     doors: &mut JoinSet<&'static str>,
-    stopping: &watch::Receiver<bool>,
 ) {
-    let registry = http::registry();
     for listener in listeners {
         if let Ok(address) = listener.local_addr() {
             tracing::info!(door = name, %address, "listening");
         }
-        let (door, registry) = (Arc::clone(&door), Arc::clone(&registry));
-        let stopping = stopping.clone();
+        let (door, registry) = (Arc::clone(&door), Arc::clone(registry));
         doors.spawn(async move {
-            http::serve(listener, door, registry, stopping).await;
+            http::serve(listener, door, registry).await;
             name
         });
     }

@@ -8,20 +8,22 @@ mod connection;
 mod io;
 mod registry;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, sleep};
 
 pub use self::answer::{Answer, Code, failure, json, text};
-use self::registry::Registry;
+pub use self::registry::Registry;
 use crate::metrics::RequestCounters;
 
 /// How long an evicted connection takes to give its file descriptor back.
@@ -52,21 +54,16 @@ pub struct Peer {
     pub local: SocketAddr,
 }
 
-/// Accepts on `listener` until `stopping` turns true, then finishes what is in flight.
-pub async fn serve<R: Respond>(
-    listener: TcpListener,
-    door: Arc<R>,
-    registry: Arc<Registry>,
-    mut stopping: watch::Receiver<bool>,
-) {
+/// Accepts on `listener` until the registry is stopped, then finishes what is in flight.
+pub async fn serve<R: Respond>(listener: TcpListener, door: Arc<R>, registry: Arc<Registry>) {
     let mut connections = JoinSet::new();
-    let for_connections = stopping.clone();
     let mut quiet_until = Instant::now();
+    let mut stopped = pin!(registry.stopped());
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, remote)) => {
-                    if let Some(connection) = admit(stream, remote, &door, &registry, &for_connections) {
+                    if let Some(connection) = admit(stream, remote, &door, &registry) {
                         connections.spawn(connection);
                     }
                 }
@@ -81,21 +78,28 @@ pub async fn serve<R: Respond>(
                 Err(_) => {}
             },
             Some(_) = connections.join_next() => {}
-            () = asked_to_stop(&mut stopping) => break,
+            () = &mut stopped => break,
+        }
+    }
+    while let Some(Ok((stream, remote))) = accepted_already(&listener).await {
+        if let Some(connection) = admit(stream, remote, &door, &registry) {
+            connections.spawn(connection);
         }
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
 }
 
-/// Returns when the doors are to close; also when nobody is left who could say so.
-async fn asked_to_stop(stopping: &mut watch::Receiver<bool>) {
-    let _ = stopping.wait_for(|stopping| *stopping).await;
-}
-
-/// The limit on the connections of one door, over all its listeners.
-pub fn registry() -> Arc<Registry> {
-    Arc::new(Registry::default())
+/// A connection that the kernel has accepted for us; closing the listener would reset it.
+async fn accepted_already(
+    listener: &TcpListener,
+) -> Option<std::io::Result<(TcpStream, SocketAddr)>> {
+    let look = poll_fn(|cx| match listener.poll_accept(cx) {
+        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+        Poll::Pending => Poll::Ready(None),
+    });
+    // Without the budget that makes a task pause now and then: a pause would look like the end of the queue.
+    unconstrained(look).await
 }
 
 fn admit<R: Respond>(
@@ -103,20 +107,13 @@ fn admit<R: Respond>(
     remote: SocketAddr,
     door: &Arc<R>,
     registry: &Arc<Registry>,
-    stopping: &watch::Receiver<bool>,
 ) -> Option<impl Future<Output = ()> + Send + use<R>> {
     let local = stream.local_addr().ok()?;
     // Answers are one small packet: waiting to fill it would only add latency.
     stream.set_nodelay(true).ok()?;
     let slot = registry.enter()?;
     let peer = Peer { remote, local };
-    Some(connection::drive(
-        stream,
-        peer,
-        slot,
-        Arc::clone(door),
-        stopping.clone(),
-    ))
+    Some(connection::drive(stream, peer, slot, Arc::clone(door)))
 }
 
 /// Whether `error` says that something has run out, which closing a connection brings back. Other errors are about one

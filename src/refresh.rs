@@ -55,7 +55,7 @@ pub struct Refresh<E> {
     metrics: Arc<Metrics>,
     rng: Rng,
     schedule: Schedule,
-    /// Of the token that was looked at last; its content is not kept.
+    /// Of the file that was looked at last; its content is not kept.
     fingerprint: Option<u64>,
     credentials: Option<Arc<Credentials>>,
     trouble_since: Option<SystemTime>,
@@ -120,7 +120,7 @@ impl<E: Exchange> Refresh<E> {
     /// From file to credentials, once.
     async fn attempt(&mut self) -> Result<Credentials, RefreshError> {
         let token = token::read(&self.config.token_file).await;
-        self.fingerprint = token.as_ref().ok().map(fingerprint);
+        self.fingerprint = Some(fingerprint(&token));
         let token = token?;
         let claims = claims::decode(&token)?;
         self.learn(&claims);
@@ -184,14 +184,14 @@ impl<E: Exchange> Refresh<E> {
 
     /// The directory changed or was polled: is it another token?
     async fn look_at_token(&mut self) {
-        let token = token::read(&self.config.token_file).await.ok();
-        let fingerprint = token.as_ref().map(fingerprint);
+        let token = token::read(&self.config.token_file).await;
+        let fingerprint = Some(fingerprint(&token));
         if fingerprint == self.fingerprint {
             return;
         }
         self.fingerprint = fingerprint;
         self.schedule.changed(self.clock.now());
-        if let Some(claims) = token.and_then(|token| claims::decode(&token).ok()) {
+        if let Some(claims) = token.ok().and_then(|token| claims::decode(&token).ok()) {
             tracing::info!(
                 expires = claims.expires_at.map(rfc3339),
                 "the web identity token was rotated"
@@ -260,10 +260,13 @@ impl<E: Exchange> Refresh<E> {
     }
 }
 
-/// Tells one token from another without keeping it.
-fn fingerprint(token: &WebIdentityToken) -> u64 {
+/// Tells one token from another without keeping it, and one wrong file from the next.
+fn fingerprint(read: &Result<WebIdentityToken, TokenError>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    token.expose().hash(&mut hasher);
+    match read {
+        Ok(token) => token.expose().hash(&mut hasher),
+        Err(error) => error.to_string().hash(&mut hasher),
+    }
     hasher.finish()
 }
 

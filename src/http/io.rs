@@ -1,5 +1,6 @@
 //! The socket as hyper sees it: watched for the first byte of a request, and for answers that hyper makes by itself.
 
+use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -32,8 +33,9 @@ impl WatchedIo {
     /// hyper answers a head that it cannot parse with a bare status line. Clients are to get our words instead: such
     /// an answer is held back, and [`super::connection`] writes the one with words. Our own always say `no-store`.
     fn is_hypers_own(&self, bytes: &[u8]) -> bool {
-        matches!(self.slot.phase(), Phase::Head(_))
-            && bytes.starts_with(b"HTTP/1.1 4")
+        // The head may have come along with the request before it, whose answer has just gone out.
+        !matches!(self.slot.phase(), Phase::Busy)
+            && (bytes.starts_with(b"HTTP/1.1 4") || bytes.starts_with(b"HTTP/1.0 4"))
             && !bytes.windows(8).any(|window| window == b"no-store")
     }
 }
@@ -62,6 +64,24 @@ impl Write for WatchedIo {
             return Poll::Ready(Ok(bytes.len()));
         }
         Pin::new(&mut self.socket).poll_write(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        // hyper's own answers have no body, so that they come in one slice.
+        if let [only] = slices
+            && self.is_hypers_own(only)
+        {
+            return Poll::Ready(Ok(only.len()));
+        }
+        Pin::new(&mut self.socket).poll_write_vectored(cx, slices)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {

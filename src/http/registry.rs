@@ -1,19 +1,16 @@
 //! Who is connected, and who has to go when there are too many.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::task::Waker;
 
+use atomic_waker::AtomicWaker;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// The most connections that one door holds.
 pub(super) const MOST_CONNECTIONS: usize = 512;
-/// How long a client may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection may lie idle between two requests.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// What a connection is doing, and since when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -25,10 +22,12 @@ pub(super) enum Phase {
     Idle(Instant),
 }
 
-/// The connections of one door.
+/// The connections of one door, over all its listeners.
 #[derive(Debug, Default)]
 pub struct Registry {
     connections: Mutex<Connections>,
+    stopping: AtomicBool,
+    stops: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +40,8 @@ struct Connections {
 #[derive(Debug)]
 struct Place {
     phase: Mutex<Phase>,
-    gives_way: Notify,
+    gives_way: AtomicBool,
+    waker: AtomicWaker,
 }
 
 /// A connection's own end of its place; leaving is dropping it.
@@ -64,7 +64,8 @@ impl Registry {
         connections.next += 1;
         let place = Arc::new(Place {
             phase: Mutex::new(Phase::Head(Instant::now())),
-            gives_way: Notify::new(),
+            gives_way: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
         });
         connections.places.insert(number, Arc::clone(&place));
         Some(Slot {
@@ -85,8 +86,31 @@ impl Registry {
         else {
             return false;
         };
-        place.gives_way.notify_one();
+        place.gives_way.store(true, Ordering::Release);
+        place.waker.wake();
         true
+    }
+
+    /// Closes the door: listeners close, and connections end when what is in flight is answered.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.stops.notify_waiters();
+        for place in lock(&self.connections).places.values() {
+            place.waker.wake();
+        }
+    }
+
+    /// Returns when the door is to be closed.
+    pub(super) async fn stopped(&self) {
+        // Made before the look at the flag: from here on no stop is missed.
+        let stops = self.stops.notified();
+        if !self.is_stopping() {
+            stops.await;
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
     }
 }
 
@@ -110,18 +134,19 @@ impl Slot {
         *lock(&self.place.phase) = phase;
     }
 
-    /// When the present phase has lasted too long; `None` while the time is ours.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        match self.phase() {
-            Phase::Head(since) => Some(since + HEAD_TIMEOUT),
-            Phase::Idle(since) => Some(since + IDLE_TIMEOUT),
-            Phase::Busy => None,
-        }
+    /// Whose task to wake when the answer of one of the next two changes.
+    pub(super) fn register(&self, waker: &Waker) {
+        self.place.waker.register(waker);
     }
 
-    /// Returns when this connection has to go.
-    pub(super) async fn gives_way(&self) {
-        self.place.gives_way.notified().await;
+    /// Whether this connection has to go.
+    pub(super) fn gives_way(&self) -> bool {
+        self.place.gives_way.load(Ordering::Acquire)
+    }
+
+    /// Whether the door is being closed.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.registry.is_stopping()
     }
 }
 
@@ -138,6 +163,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -166,7 +193,7 @@ mod tests {
             .map(|_| registry.enter().unwrap())
             .collect();
         let newcomer = registry.enter().expect("a silent connection gives way");
-        slots[0].gives_way().await;
+        assert!(slots[0].gives_way() && !slots[1].gives_way());
         for slot in slots.iter().skip(1).chain([&newcomer]) {
             slot.enter_phase(Phase::Busy);
         }

@@ -4,7 +4,7 @@
 //! several clients have no time-out and others give up after one. A 200 is whole, alive, and nothing else.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -34,6 +34,16 @@ pub struct ContainerCredentials {
     shutdown: Arc<Notify>,
 }
 
+/// The time that one request may be held, from when it first has to wait.
+#[derive(Default)]
+struct Hold(OnceLock<Instant>);
+
+impl Hold {
+    fn until(&self) -> Instant {
+        *self.0.get_or_init(|| Instant::now() + HOLD)
+    }
+}
+
 /// What a path asks for.
 enum Route<'a> {
     Credentials,
@@ -59,29 +69,30 @@ impl ContainerCredentials {
 
     async fn answer(&self, request: &Request<Incoming>, peer: Peer) -> Result<Answer, Refusal> {
         admit(request, peer)?;
-        let hold = Instant::now() + HOLD;
+        let hold = Hold::default();
         match route(request.uri().path()).ok_or(Code::NotFound)? {
             Route::Credentials => {
                 allow(request, &[Method::GET, Method::HEAD])?;
                 let shown = shown(request.headers());
-                self.grant(hold, || self.authorization.judge(shown)).await?;
-                self.credentials(hold).await
+                self.grant(&hold, || self.authorization.judge(shown))
+                    .await?;
+                self.credentials(&hold).await
             }
             Route::CredentialsBySecret(secret) => {
                 let judged = self
-                    .grant(hold, || self.authorization.judge(Some(&secret)))
+                    .grant(&hold, || self.authorization.judge(Some(&secret)))
                     .await;
                 judged.map_err(|refusal| match refusal.code {
                     Code::CredentialsUnavailable => refusal,
                     _ => Code::NotFound.into(),
                 })?;
                 allow(request, &[Method::GET, Method::HEAD])?;
-                self.credentials(hold).await
+                self.credentials(&hold).await
             }
             Route::Shutdown => {
                 allow(request, &[Method::POST])?;
                 let shown = shown(request.headers());
-                self.grant(hold, || self.authorization.judge_shutdown(shown))
+                self.grant(&hold, || self.authorization.judge_shutdown(shown))
                     .await?;
                 self.shutdown.notify_one();
                 Ok(json(StatusCode::ACCEPTED, r#"{"stopping":true}"#))
@@ -90,10 +101,10 @@ impl ContainerCredentials {
     }
 
     /// Where the pod's UID decides and is not known yet, the first exchange is awaited.
-    async fn grant(&self, hold: Instant, judge: impl Fn() -> Verdict) -> Result<(), Refusal> {
+    async fn grant(&self, hold: &Hold, judge: impl Fn() -> Verdict) -> Result<(), Refusal> {
         let mut verdict = judge();
         if verdict == Verdict::Undecided {
-            self.store.started(hold).await;
+            self.store.started(hold.until()).await;
             verdict = judge();
         }
         match verdict {
@@ -104,10 +115,10 @@ impl ContainerCredentials {
         }
     }
 
-    async fn credentials(&self, hold: Instant) -> Result<Answer, Refusal> {
+    async fn credentials(&self, hold: &Hold) -> Result<Answer, Refusal> {
         let mut credentials = self.store.credentials();
         if credentials.is_err() {
-            self.store.started(hold).await;
+            self.store.started(hold.until()).await;
             credentials = self.store.credentials();
         }
         match credentials {

@@ -63,6 +63,12 @@ impl StsError {
             SdkError::DispatchFailure(failure) => StsErrorKind::Unreachable(innermost(
                 failure.as_connector_error().map(|error| error as _),
             )),
+            // A page of a captive proxy: the SDK calls whatever it cannot parse an error of the service.
+            SdkError::ServiceError(service)
+                if service.err().code().is_none() && status.is_some_and(|s| s < 300) =>
+            {
+                StsErrorKind::Garbled { status }
+            }
             SdkError::ServiceError(service) => StsErrorKind::Answered {
                 status: status.unwrap_or_default(),
                 code: plain(service.err().code().unwrap_or_default()),

@@ -7,6 +7,20 @@
 )]
 
 mod architecture;
+mod authorization;
+mod claims;
+mod clients;
+mod clock;
+mod configuration;
+mod demo;
 mod docs;
 mod door;
+mod limits;
+mod ops;
+mod outage;
+mod process;
+mod rotation;
+mod secrets;
 mod sidecar;
+mod sts_errors;
+mod tls;

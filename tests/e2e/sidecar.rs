@@ -7,9 +7,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
 
-use emulator::{Emulator, ROLE_ARN, TokenRequest, Volume};
+use emulator::{Call, Emulator, ROLE_ARN, TokenRequest, Volume};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -70,6 +71,13 @@ impl Pod {
             )
     }
 
+    /// The calls by which a token reached STS, whatever became of them.
+    pub fn exchange_calls(&self) -> Vec<Call> {
+        let mut calls = self.emulator.sts().calls();
+        calls.retain(|call| call.action == "AssumeRoleWithWebIdentity");
+        calls
+    }
+
     /// `serve`, listening.
     pub fn sidecar(&self) -> Sidecar {
         self.serve().start()
@@ -112,6 +120,15 @@ impl Launch {
         self
     }
 
+    /// These arguments instead of `serve`.
+    pub fn with_arguments<A: Into<OsString>>(
+        mut self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Self {
+        self.arguments = arguments.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// The command, for tests that wrap it (prlimit, unshare).
     pub fn command(&self) -> Command {
         self.wrapped(env!("CARGO_BIN_EXE_irsa-sidecar"), &[] as &[&str])
@@ -143,6 +160,29 @@ impl Launch {
         }
     }
 
+    /// Runs what should end by itself; killed, with a test's patience, when it does not.
+    pub fn ends(&self) -> Finished {
+        let mut child = self
+            .command()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let ended = eventually(|| child.try_wait().expect("a child").is_some());
+        if !ended {
+            child.kill().expect("a child that still runs");
+        }
+        let output = child.wait_with_output().expect("its output");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(ended, "it should have ended; its log:\n{stderr}");
+        Finished {
+            status: output.status,
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr,
+        }
+    }
+
     /// Starts `serve` and returns when its doors are open.
     pub fn start(&self) -> Sidecar {
         Sidecar::spawn(self.command())
@@ -161,12 +201,31 @@ pub struct Finished {
 pub struct Sidecar {
     child: Child,
     log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
     pub credentials: SocketAddr,
     pub ops: SocketAddr,
 }
 
 impl Sidecar {
-    pub fn spawn(mut command: Command) -> Self {
+    pub fn spawn(command: Command) -> Self {
+        let mut sidecar = Sidecar::unlocated(command);
+        sidecar.credentials = sidecar.listening("credentials");
+        sidecar.ops = sidecar.listening("ops");
+        sidecar
+    }
+
+    /// Where the log does not say what doors are open: in text, or at a level that leaves it out. The doors are on
+    /// these addresses by configuration.
+    pub fn spawn_at(command: Command, credentials: SocketAddr, ops: SocketAddr) -> Self {
+        let mut sidecar = Sidecar::unlocated(command);
+        (sidecar.credentials, sidecar.ops) = (credentials, ops);
+        let is_open = |door| TcpStream::connect(door).is_ok();
+        let open = eventually(|| is_open(credentials) && is_open(ops));
+        assert!(open, "nothing listens; the log:\n{}", sidecar.log());
+        sidecar
+    }
+
+    fn unlocated(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -176,7 +235,7 @@ impl Sidecar {
         let log = Arc::new(Mutex::new(String::new()));
         let stderr = child.stderr.take().expect("a pipe");
         let sink = Arc::clone(&log);
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 let mut log = sink.lock().expect("the log");
                 log.push_str(&line);
@@ -184,15 +243,13 @@ impl Sidecar {
             }
         });
         let unknown: SocketAddr = ([0, 0, 0, 0], 0).into();
-        let mut sidecar = Sidecar {
+        Sidecar {
             child,
             log,
+            reader: Some(reader),
             credentials: unknown,
             ops: unknown,
-        };
-        sidecar.credentials = sidecar.listening("credentials");
-        sidecar.ops = sidecar.listening("ops");
-        sidecar
+        }
     }
 
     fn listening(&self, door: &str) -> SocketAddr {
@@ -210,6 +267,15 @@ impl Sidecar {
     /// Everything logged so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("the log").clone()
+    }
+
+    /// Everything that was ever logged, of a process that has ended.
+    pub fn whole_log(&mut self) -> String {
+        self.wait();
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the log was read to its end");
+        }
+        self.log()
     }
 
     /// The events logged so far; lines that are no JSON are left out.
@@ -266,6 +332,16 @@ impl Sidecar {
             "/v1/credentials",
             &[("authorization", pod.request.pod_uid())],
         )
+    }
+
+    /// The value of one series of `/metrics`, named as it stands there without the program's prefix.
+    pub fn metric(&self, series: &str) -> f64 {
+        let text = self.ops_get("/metrics").body;
+        let value = text.lines().find_map(|line| {
+            let rest = line.strip_prefix("irsa_sidecar_")?.strip_prefix(series)?;
+            rest.strip_prefix(' ')?.parse().ok()
+        });
+        value.unwrap_or_else(|| panic!("no series {series} in\n{text}"))
     }
 
     pub fn ops_get(&self, path: &str) -> Answer {
@@ -330,6 +406,24 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// `Expiration` of credentials.
+    pub fn expiration(&self) -> SystemTime {
+        let body = self.json();
+        let text = body["Expiration"].as_str().unwrap_or_default();
+        humantime::parse_rfc3339(text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// The machine's clock, for comparisons with what is served.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests have no other clock than the machine's"
+)]
+pub fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 /// One request on a connection of its own. `Host` is added unless given.
 pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
@@ -344,6 +438,76 @@ pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, 
     }
     head.push_str("\r\n");
     exchange(address, head.as_bytes())
+}
+
+/// A connection that stays: any number of requests, one after the other or at once.
+pub struct Connection {
+    stream: BufReader<TcpStream>,
+    address: SocketAddr,
+}
+
+impl Connection {
+    pub fn open(address: SocketAddr) -> Self {
+        Connection::try_open(address).expect("never a refused connection")
+    }
+
+    /// For those who ask beyond the end.
+    pub fn try_open(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let stream = BufReader::new(stream);
+        Ok(Connection { stream, address })
+    }
+
+    /// Sends bytes as they are.
+    pub fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
+    }
+
+    /// The next answer; `None` where the other side closed in good order instead. Half an answer is an error.
+    pub fn receive(&mut self) -> std::io::Result<Option<Answer>> {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            match self.stream.read_line(&mut head)? {
+                0 if head.is_empty() => return Ok(None),
+                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                _ => {}
+            }
+        }
+        let mut answer = parse(head.as_bytes());
+        let length = answer.headers.get("content-length");
+        let length = length.and_then(|length| length.parse().ok()).unwrap_or(0);
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body)?;
+        answer.body = String::from_utf8_lossy(&body).into_owned();
+        Ok(Some(answer))
+    }
+
+    /// `GET path`, leaving the connection open.
+    pub fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let head = get_head(self.address, path, headers);
+        self.send(head.as_bytes()).expect("a connection");
+        let answer = self.receive().expect("a whole answer");
+        answer.expect("an answer before the end")
+    }
+
+    /// Whether the other side closes, in order or not, before it answers and before patience is at an end.
+    pub fn is_closed(&mut self) -> bool {
+        match self.receive() {
+            Ok(answer) => answer.is_none(),
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+}
+
+/// `GET path` for a connection that stays.
+pub fn get_head(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> String {
+    let mut head = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    head
 }
 
 /// Sends these bytes and reads until the other side closes.

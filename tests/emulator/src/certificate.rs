@@ -1,4 +1,5 @@
-//! A certificate authority of the emulator's own, and TLS for `localhost` and `127.0.0.1`.
+//! A certificate authority of the emulator's own, and TLS for loopback and for the names that STS
+//! has in AWS, so that a proxy can lead a client here that knows nothing of loopback.
 
 use std::sync::Arc;
 
@@ -54,9 +55,23 @@ fn ca_params() -> CertificateParams {
     params
 }
 
+/// A wildcard stands for one label, hence a few names instead of one.
+const NAMES: [&str; 10] = [
+    "localhost",
+    "127.0.0.1",
+    "sts.amazonaws.com",
+    "sts.eu-west-1.amazonaws.com",
+    "sts.us-east-1.amazonaws.com",
+    "sts-fips.us-east-1.amazonaws.com",
+    "sts.eu-west-1.api.aws",
+    "sts-fips.us-east-1.api.aws",
+    "sts.cn-north-1.amazonaws.com.cn",
+    "sts.us-gov-west-1.amazonaws.com",
+];
+
 fn server_params() -> CertificateParams {
-    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let mut params = CertificateParams::new(names).expect("the names are well-formed");
+    let mut params =
+        CertificateParams::new(NAMES.map(str::to_owned)).expect("the names are well-formed");
     params
         .distinguished_name
         .push(DnType::CommonName, "localhost");
