@@ -4,8 +4,7 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -25,8 +24,11 @@ use crate::outputs::container_credentials::ContainerCredentials;
 use crate::refresh::Refresh;
 use crate::store::{Reader, store};
 use crate::sts::Sts;
-use crate::token::{self, Mount};
 
+/// The most connections at the credentials door,
+const MOST_CLIENTS: usize = 512;
+/// … and at the ops door; both together stay under the usual limit of 1024 file descriptors.
+const MOST_PROBES: usize = 128;
 /// The most that a client which reads its answer slowly can delay the end.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -85,9 +87,10 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
 
     let metrics = Arc::new(Metrics::new());
     let (writer, reader) = store(clock.clone());
-    let (credentials_registry, ops_registry) = (Arc::default(), Arc::default());
+    let credentials_registry = Registry::new(MOST_CLIENTS);
+    let ops_registry = Registry::new(MOST_PROBES);
     let shutdown = Arc::new(Notify::new());
-    let draining = Arc::new(AtomicBool::new(false));
+    let draining = Arc::new(OnceLock::new());
 
     let mut doors = JoinSet::new();
     let authorization = Authorization::new(
@@ -117,7 +120,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     open("ops", vec![ops_listener], ops, &ops_registry, &mut doors);
 
     let mut tasks = JoinSet::new();
-    let sts = Sts::new(&config.sts, clock.clone());
+    let (sts, stop_clock) = (Sts::new(&config.sts, clock.clone()), clock.clone());
     let refresh = Refresh::new(
         config.refresh,
         sts,
@@ -140,7 +143,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     tokio::select! {
         name = signals.next() => {
             tracing::info!(signal = name, drain_delay = %humantime::format_duration(config.drain_delay), "asked to stop");
-            draining.store(true, Ordering::Relaxed);
+            draining.get_or_init(|| stop_clock.local());
             tokio::select! {
                 () = sleep(config.drain_delay) => {}
                 _ = signals.next() => tracing::info!("asked again; not waiting any longer"),
@@ -152,7 +155,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
         died = first_end(&mut tasks) => return Err(died),
         died = first_end(&mut doors) => return Err(died),
     }
-    draining.store(true, Ordering::Relaxed);
+    draining.get_or_init(|| stop_clock.local());
     credentials_registry.stop();
     ops_registry.stop();
     let answered = timeout(LAST_ANSWERS, async {
@@ -210,10 +213,6 @@ fn report(config: &Config) {
             "authorization is none: whatever can connect to loopback in this pod gets the credentials"
         );
     }
-    if token::mount(&config.refresh.token_file) == Mount::RegularFile {
-        let diagnosis = token::not_rotating(&config.refresh.token_file);
-        tracing::warn!(finding = diagnosis.finding.id, "{diagnosis}");
-    }
 }
 
 /// Not made where nothing could be done with it.
@@ -252,6 +251,14 @@ async fn listen(address: SocketAddr) -> Result<Vec<TcpListener>, AppError> {
     if address.ip() == Ipv4Addr::LOCALHOST {
         match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
             Ok(twin) => listeners.push(twin),
+            // Somebody else there would be shown the authorization by whoever resolves localhost to it.
+            Err(error) if address.port() != 0 && error.kind() == io::ErrorKind::AddrInUse => {
+                return Err(AppError::Bind {
+                    setting: "listen",
+                    address: (Ipv6Addr::LOCALHOST, port).into(),
+                    error,
+                });
+            }
             Err(error) => tracing::info!(%error, "not listening on [::1]"),
         }
     }
@@ -318,6 +325,20 @@ mod tests {
         );
         tasks.spawn(async { panic!("on purpose") });
         assert!(first_end(&mut tasks).await.to_string().contains("panicked"));
+    }
+
+    #[tokio::test]
+    async fn a_stranger_at_the_ipv6_twin_of_our_port_is_an_error() {
+        let Ok(stranger) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await else {
+            // Without IPv6 there is no twin, and nobody who could be there.
+            return;
+        };
+        let port = stranger.local_addr().unwrap().port();
+        let error = listen((Ipv4Addr::LOCALHOST, port).into())
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(&format!("[::1]:{port}")), "{error}");
     }
 
     #[tokio::test]

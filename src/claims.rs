@@ -11,7 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jsonwebtoken::dangerous::insecure_decode_claims;
 use serde_json::{Map, Value};
 
+use self::error::list;
 pub use self::error::{Audience, ClaimsError};
+use crate::diagnosis::quote;
 use crate::token::WebIdentityToken;
 
 /// How far `exp` and `nbf` may be off: clocks differ.
@@ -87,6 +89,18 @@ pub fn decode(token: &WebIdentityToken) -> Result<Claims, ClaimsError> {
         issued_at: time_claim(&claims, "iat")?,
         kubernetes: kubernetes(&claims)?,
     })
+}
+
+/// What IAM compares with provider and trust policy.
+impl fmt::Display for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (issuer, subject) = (quote(&self.issuer), quote(&self.subject));
+        write!(
+            f,
+            "iss {issuer}, sub {subject}, aud {}",
+            list(&self.audiences)
+        )
+    }
 }
 
 impl Claims {

@@ -12,9 +12,6 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use tokio::time::Instant;
 
-/// How far wall time may run ahead of the tick before the clock counts as stepped (or the machine as suspended).
-const STEP: Duration = Duration::from_secs(30);
-
 /// One reading of the clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
@@ -71,16 +68,6 @@ impl Clock {
             }
         };
         Moment { wall, tick }
-    }
-
-    /// Whether STS has told its time and the local clock has not leapt ahead since. A leap may be a step, which makes the
-    /// offset wrong, or a suspended machine, which does not: only STS can tell.
-    pub fn is_certain(&self) -> bool {
-        let now = self.now();
-        self.told().is_some_and(|told| {
-            let by_wall = now.wall.duration_since(told.at.wall).unwrap_or_default();
-            by_wall <= now.tick.saturating_duration_since(told.at.tick) + STEP
-        })
     }
 
     /// Milliseconds that STS is ahead of the local clock; `None` until STS has told its time.
@@ -192,20 +179,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_step_back_is_not_believed_and_a_leap_ahead_is_doubted() {
+    async fn a_step_back_is_not_believed_once_sts_has_told_the_time() {
         let local = Arc::new(Mutex::new(at(10_000_000)));
         let read = Arc::clone(&local);
         let clock = Clock::reading(move || *read.lock().unwrap());
-        assert!(!clock.is_certain());
         clock.observe(at(10_000_000), at(10_000_000), at(10_000_000));
-        assert!(clock.is_certain());
         tokio::time::advance(Duration::from_secs(100)).await;
         *local.lock().unwrap() = at(1_000_000);
         assert_eq!(clock.now().wall, at(10_100_000));
-        assert!(clock.is_certain());
         *local.lock().unwrap() = at(20_000_000);
         assert_eq!(clock.now().wall, at(20_000_000));
-        assert!(!clock.is_certain());
     }
 
     #[test]

@@ -22,9 +22,10 @@ use self::values::{
     boolean, duration_text, file_mode, loopback_address, ops_address, path, region_name,
     session_duration, text,
 };
+use crate::diagnosis::quote;
 use crate::outputs::authorization::Methods;
 use crate::refresh::RefreshConfig;
-use crate::secret::Secret;
+use crate::secret::{Secret, without_password};
 use crate::sts::{EndpointUrl, Proxy, StsConfig, Trust};
 use crate::telemetry::{LogConfig, LogFormat};
 use crate::{claims, token};
@@ -259,28 +260,21 @@ impl Resolver {
 
     /// From configuration, then from the issuer of an EKS token; never a guess, and never the global endpoint.
     fn region(&mut self, token_file: Option<&PathBuf>) -> Option<String> {
-        let before = self.errors.len();
-        if let Some(region) = self.get("region", region_name) {
-            return Some(region);
-        }
-        if self.errors.len() > before {
-            return None;
+        let setting = settings::find("region")?;
+        if self.sources.find(setting).is_some() {
+            return self.get("region", region_name);
         }
         let claims = token_file.map(|path| {
             let token = token::read_once(path).map_err(|error| error.diagnosis().found)?;
             claims::decode(&token).map_err(|error| error.diagnosis().found)
         });
         let reason = match claims {
-            Some(Ok(claims)) => match claims.eks_region() {
-                Some(region) => {
-                    self.report.push(Reported {
-                        name: "region".to_owned(),
-                        value: region.to_owned(),
-                        origin: Origin::Issuer,
-                    });
-                    return Some(region.to_owned());
+            Some(Ok(claims)) => match claims.eks_region().map(region_name) {
+                Some(Ok(region)) => {
+                    self.report("region", region.clone(), Origin::Issuer);
+                    return Some(region);
                 }
-                None => "the token's issuer is not an EKS cluster's".to_owned(),
+                _ => "the token's issuer is not an EKS cluster's".to_owned(),
             },
             Some(Err(found)) => found,
             None => "there is no token to take it from".to_owned(),
@@ -313,14 +307,14 @@ impl Resolver {
     fn proxy(&mut self) -> Option<Proxy> {
         let find = |names: [&str; 2]| names.iter().find_map(|name| self.sources.variable(name));
         let (url, origin) = find(PROXY_VARIABLES)?;
-        let no_proxy = find(NO_PROXY_VARIABLES).map_or(String::new(), |(value, _)| value);
+        let no_proxy = find(NO_PROXY_VARIABLES);
+        if let Some((value, origin)) = no_proxy.clone() {
+            self.report("no-proxy", value, origin);
+        }
+        let no_proxy = no_proxy.map_or(String::new(), |(value, _)| value);
         match Proxy::new(Secret::new(url), no_proxy) {
             Some(proxy) => {
-                self.report.push(Reported {
-                    name: "proxy".into(),
-                    value: proxy.shown(),
-                    origin,
-                });
+                self.report("proxy", proxy.shown(), origin);
                 Some(proxy)
             }
             None => {
@@ -352,6 +346,14 @@ impl Resolver {
         }
     }
 
+    fn report(&mut self, name: &str, value: String, origin: Origin) {
+        self.report.push(Reported {
+            name: name.to_owned(),
+            value,
+            origin,
+        });
+    }
+
     /// The value of a setting, or its default; an error is noted and named after its origin.
     fn get<T>(
         &mut self,
@@ -361,19 +363,21 @@ impl Resolver {
         let setting = settings::find(name)?;
         let (value, origin) = match self.sources.find(setting) {
             Some(found) => found,
-            None => (setting.default?.to_owned(), Origin::Default),
+            None => match setting.default {
+                Some(default) => (default.to_owned(), Origin::Default),
+                None => {
+                    self.report(name, setting.otherwise.to_owned(), Origin::Default);
+                    return None;
+                }
+            },
         };
         match parse(&value) {
             Ok(parsed) => {
-                self.report.push(Reported {
-                    name: name.to_owned(),
-                    value,
-                    origin,
-                });
+                self.report(name, value, origin);
                 Some(parsed)
             }
             Err(error) => {
-                let value = crate::diagnosis::quote(&value);
+                let value = quote(&without_password(&value));
                 let places = setting.places();
                 self.errors.push(format!(
                     "{name} is {value} ({origin}): {error}; set {places}"

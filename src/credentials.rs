@@ -19,6 +19,7 @@ const LARGEST_DOCUMENT: usize = 10_000;
 pub struct Credentials {
     session: Session,
     obtained: Moment,
+    lifetime: Duration,
     document: Bytes,
 }
 
@@ -60,8 +61,9 @@ impl fmt::Display for Useless {
 }
 
 impl Credentials {
-    /// Credentials that are whole and alive at `obtained`.
-    pub fn new(session: Session, obtained: Moment) -> Result<Self, Useless> {
+    /// Credentials that are whole and alive at `obtained`. STS never grants more than was asked for: an expiration beyond
+    /// `asked` is the fault of a clock, and is not believed.
+    pub fn new(session: Session, obtained: Moment, asked: Duration) -> Result<Self, Useless> {
         let fields = [
             ("AccessKeyId", session.access_key_id.as_str()),
             ("SecretAccessKey", session.secret_access_key.expose()),
@@ -70,9 +72,10 @@ impl Credentials {
         if let Some((field, _)) = fields.iter().find(|(_, value)| value.is_empty()) {
             return Err(Useless::Empty(field));
         }
-        if session.expiration <= obtained.wall {
-            return Err(Useless::Expired);
-        }
+        let lifetime = match session.expiration.duration_since(obtained.wall) {
+            Ok(left) if !left.is_zero() => left.min(asked),
+            _ => return Err(Useless::Expired),
+        };
         let length = fields.iter().map(|(_, value)| value.len()).sum();
         if length >= LARGEST_DOCUMENT {
             return Err(Useless::TooLong(length));
@@ -84,6 +87,7 @@ impl Credentials {
         Ok(Credentials {
             session,
             obtained,
+            lifetime,
             document,
         })
     }
@@ -100,9 +104,7 @@ impl Credentials {
 
     /// From arrival to expiration.
     pub fn lifetime(&self) -> Duration {
-        self.expiration()
-            .duration_since(self.obtained.wall)
-            .unwrap_or_default()
+        self.lifetime
     }
 
     /// What is left of the lifetime at `now`. The age is the larger of what wall time and the monotonic tick say: a
@@ -174,6 +176,8 @@ mod tests {
 
     use super::*;
 
+    const HOUR: Duration = Duration::from_secs(3600);
+
     fn session() -> Session {
         Session {
             access_key_id: "ASIAEXAMPLEKEYID0000".into(),
@@ -194,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_document_has_every_field_that_some_client_reads() {
-        let credentials = Credentials::new(session(), obtained(3600)).unwrap();
+        let credentials = Credentials::new(session(), obtained(3600), HOUR).unwrap();
         assert_eq!(
             std::str::from_utf8(&credentials.document()).unwrap(),
             concat!(
@@ -211,17 +215,17 @@ mod tests {
         let mut empty = session();
         empty.session_token = Secret::new(String::new());
         assert_eq!(
-            Credentials::new(empty, obtained(60)).unwrap_err(),
+            Credentials::new(empty, obtained(60), HOUR).unwrap_err(),
             Useless::Empty("SessionToken")
         );
         assert_eq!(
-            Credentials::new(session(), obtained(0)).unwrap_err(),
+            Credentials::new(session(), obtained(0), HOUR).unwrap_err(),
             Useless::Expired
         );
         let mut long = session();
         long.session_token = Secret::new("x".repeat(9_900));
         assert!(matches!(
-            Credentials::new(long, obtained(60)).unwrap_err(),
+            Credentials::new(long, obtained(60), HOUR).unwrap_err(),
             Useless::TooLong(_)
         ));
     }
@@ -229,7 +233,7 @@ mod tests {
     #[test]
     fn a_clock_that_steps_back_does_not_make_credentials_younger() {
         let start = obtained(3600);
-        let credentials = Credentials::new(session(), start).unwrap();
+        let credentials = Credentials::new(session(), start, HOUR).unwrap();
         let later = Moment {
             wall: start.wall - Duration::from_secs(7200),
             tick: start.tick + Duration::from_secs(3000),
@@ -243,8 +247,18 @@ mod tests {
     }
 
     #[test]
+    fn an_expiration_beyond_what_was_asked_for_is_not_believed() {
+        let start = obtained(2 * 3600);
+        let credentials = Credentials::new(session(), start, HOUR).unwrap();
+        assert_eq!(credentials.remaining(start), HOUR);
+    }
+
+    #[test]
     fn debug_shows_no_secret() {
-        let shown = format!("{:?}", Credentials::new(session(), obtained(60)).unwrap());
+        let shown = format!(
+            "{:?}",
+            Credentials::new(session(), obtained(60), HOUR).unwrap()
+        );
         assert_eq!(
             shown,
             r#"Credentials { access_key_id: ASIAEXAM…, expiration: "2025-01-02T03:04:05Z", .. }"#

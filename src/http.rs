@@ -6,6 +6,7 @@
 mod answer;
 mod connection;
 mod io;
+mod phase;
 mod registry;
 
 use std::future::{Future, poll_fn};
@@ -26,6 +27,8 @@ pub use self::answer::{Answer, Code, failure, json, text};
 pub use self::registry::Registry;
 use crate::metrics::RequestCounters;
 
+/// What tokio asks the kernel to queue for a listener.
+const BACKLOG: usize = 1024;
 /// How long an evicted connection takes to give its file descriptor back.
 const ROOM_IS_MADE_IN: Duration = Duration::from_millis(50);
 
@@ -72,8 +75,9 @@ pub async fn serve<R: Respond>(listener: TcpListener, door: Arc<R>, registry: Ar
                         tracing::warn!(%error, "cannot accept connections; closing those that wait longest");
                         quiet_until = Instant::now() + QUIET;
                     }
-                    registry.evict();
+                    // First the pause: Linux says so too when the queue is empty and the newcomer took the last one.
                     sleep(ROOM_IS_MADE_IN).await;
+                    registry.evict(ROOM_IS_MADE_IN);
                 }
                 Err(_) => {}
             },
@@ -81,9 +85,16 @@ pub async fn serve<R: Respond>(listener: TcpListener, door: Arc<R>, registry: Ar
             () = &mut stopped => break,
         }
     }
-    while let Some(Ok((stream, remote))) = accepted_already(&listener).await {
-        if let Some(connection) = admit(stream, remote, &door, &registry) {
-            connections.spawn(connection);
+    // Bounded, or those who keep connecting would keep us.
+    for _ in 0..BACKLOG {
+        match accepted_already(&listener).await {
+            Some(Ok((stream, remote))) => {
+                if let Some(connection) = admit(stream, remote, &door, &registry) {
+                    connections.spawn(connection);
+                }
+            }
+            Some(Err(_)) => {}
+            None => break,
         }
     }
     drop(listener);

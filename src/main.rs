@@ -21,7 +21,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(usage) => {
-            eprint!("{}", usage.text);
+            say(&usage.text);
+            last_words(&usage.text);
             ExitCode::from(BAD_USAGE)
         }
     }
@@ -31,7 +32,7 @@ fn serve(flags: Flags) -> ExitCode {
     let config: Config = match config::load(flags, std::env::vars_os()) {
         Ok(config) => config,
         Err(errors) => {
-            eprintln!("irsa-sidecar: {errors}");
+            say(&format!("irsa-sidecar: {errors}\n"));
             last_words(&errors.to_string());
             return ExitCode::from(BAD_CONFIGURATION);
         }
@@ -42,9 +43,12 @@ fn serve(flags: Flags) -> ExitCode {
         .enable_all()
         .build();
     let outcome = match runtime {
-        Ok(runtime) => runtime
-            .block_on(app::serve(config))
-            .map_err(|error| error.to_string()),
+        Ok(runtime) => {
+            let outcome = runtime.block_on(app::serve(config));
+            // A name resolution that hangs must not keep the process.
+            runtime.shutdown_background();
+            outcome.map_err(|error| error.to_string())
+        }
         Err(error) => Err(format!("the runtime cannot be started: {error}")),
     };
     match outcome {
@@ -65,10 +69,15 @@ fn exit_on_panic() {
             .location()
             .map_or("an unknown place".to_owned(), ToString::to_string);
         let reason = format!("bug: panicked at {place}; please report it");
-        eprintln!("irsa-sidecar: {reason}");
+        say(&format!("irsa-sidecar: {reason}\n"));
         last_words(&reason);
         std::process::exit(i32::from(FAILED));
     }));
+}
+
+/// To stderr, which may be closed.
+fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Kubernetes shows this in the container's status. The file is there or it is not: outside a pod none is made.

@@ -2,8 +2,8 @@
 //!
 //! It needs no authorization, so nothing that it says names a secret, an ARN, an account or an issuer.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
@@ -23,30 +23,27 @@ pub struct Ops {
     store: Reader,
     metrics: Arc<Metrics>,
     counters: RequestCounters,
-    draining: Arc<AtomicBool>,
+    draining: Arc<OnceLock<SystemTime>>,
 }
 
-/// The body of a probe; `null` nowhere, since what is not known is left out.
+/// The body of a probe that fails.
 #[derive(Serialize)]
-struct Health<'a> {
+struct NotReady {
     ready: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    finding: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: &'static str,
+    finding: &'static str,
+    since: String,
+    /// `null` when there will be none.
     next_attempt: Option<String>,
 }
 
 impl Ops {
-    /// `draining` turns true when the program was asked to stop.
+    /// `draining` holds when the program was asked to stop, once it was.
     pub fn new(
         store: Reader,
         metrics: Arc<Metrics>,
         counters: RequestCounters,
-        draining: Arc<AtomicBool>,
+        draining: Arc<OnceLock<SystemTime>>,
     ) -> Self {
         Ops {
             store,
@@ -65,36 +62,34 @@ impl Ops {
             _ => {
                 return failure(
                     Code::NotFound,
-                    Some("this port answers /livez, /readyz, /startupz and /metrics"),
+                    "this port answers /livez, /readyz, /startupz and /metrics",
                 );
             }
         };
         match *request.method() {
             Method::GET | Method::HEAD => answer(self),
-            _ => failure(Code::MethodNotAllowed("GET, HEAD"), None),
+            _ => {
+                let code = Code::MethodNotAllowed("GET, HEAD");
+                failure(code, code.words())
+            }
         }
     }
 
     fn readyz(&self) -> Answer {
-        if self.draining.load(Ordering::Relaxed) {
-            return not_ready(findings::DRAINING, None);
+        match self.draining.get() {
+            Some(since) => not_ready(findings::DRAINING, *since, None),
+            None => self.startupz(),
         }
-        self.startupz()
     }
 
     fn startupz(&self) -> Answer {
         match self.store.credentials() {
-            Ok(_) => health(
-                StatusCode::OK,
-                &Health {
-                    ready: true,
-                    reason: None,
-                    finding: None,
-                    since: None,
-                    next_attempt: None,
-                },
+            Ok(_) => json(StatusCode::OK, r#"{"ready":true}"#),
+            Err(Unavailable(trouble)) => not_ready(
+                trouble.diagnosis.finding,
+                trouble.since,
+                Some(trouble.next_attempt),
             ),
-            Err(unavailable) => not_ready(unavailable.0.diagnosis.finding, Some(&unavailable)),
         }
     }
 }
@@ -109,19 +104,14 @@ impl Respond for Ops {
     }
 }
 
-fn not_ready(finding: Finding, trouble: Option<&Unavailable>) -> Answer {
-    health(
-        StatusCode::SERVICE_UNAVAILABLE,
-        &Health {
-            ready: false,
-            reason: Some(finding.title),
-            finding: Some(finding.id),
-            since: trouble.map(|trouble| rfc3339(trouble.0.since)),
-            next_attempt: trouble.map(|trouble| rfc3339(trouble.0.next_attempt)),
-        },
-    )
-}
-
-fn health(status: StatusCode, health: &Health<'_>) -> Answer {
-    json(status, serde_json::to_vec(health).unwrap_or_default())
+fn not_ready(finding: Finding, since: SystemTime, next_attempt: Option<SystemTime>) -> Answer {
+    let body = NotReady {
+        ready: false,
+        reason: finding.title,
+        finding: finding.id,
+        since: rfc3339(since),
+        next_attempt: next_attempt.map(rfc3339),
+    };
+    let body = serde_json::to_vec(&body).unwrap_or_default();
+    json(StatusCode::SERVICE_UNAVAILABLE, body)
 }

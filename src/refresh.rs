@@ -25,7 +25,7 @@ use crate::role::{RoleArn, SessionName};
 use crate::secret::Secret;
 use crate::store::{PodUid, Trouble, Writer};
 use crate::sts::{AssumeRole, Exchange, StsError};
-use crate::token::{self, TokenError, WebIdentityToken};
+use crate::token::{self, Mount, TokenError, WebIdentityToken};
 use crate::watch::FileWatch;
 
 /// What every role allows.
@@ -57,6 +57,7 @@ pub struct Refresh<E> {
     schedule: Schedule,
     /// Of the file that was looked at last; its content is not kept.
     fingerprint: Option<u64>,
+    said_not_rotating: bool,
     credentials: Option<Arc<Credentials>>,
     trouble_since: Option<SystemTime>,
     /// The finding that was logged last, and whether credentials were left at that time.
@@ -93,6 +94,7 @@ impl<E: Exchange> Refresh<E> {
             rng,
             schedule: Schedule::default(),
             fingerprint: None,
+            said_not_rotating: false,
             credentials: None,
             trouble_since: None,
             last_said: None,
@@ -119,11 +121,7 @@ impl<E: Exchange> Refresh<E> {
 
     /// From file to credentials, once.
     async fn attempt(&mut self) -> Result<Credentials, RefreshError> {
-        let token = token::read(&self.config.token_file).await;
-        self.fingerprint = Some(fingerprint(&token));
-        let token = token?;
-        let claims = claims::decode(&token)?;
-        self.learn(&claims);
+        let (token, claims) = self.read_token().await?;
         self.check(&claims).await?;
         let derived;
         let session_name = match &self.config.session_name {
@@ -135,6 +133,7 @@ impl<E: Exchange> Refresh<E> {
         };
         let mut request = AssumeRole {
             token: &token,
+            claims: &claims,
             role: &self.config.role,
             session_name,
             duration: self.config.duration,
@@ -157,11 +156,12 @@ impl<E: Exchange> Refresh<E> {
         }
     }
 
-    /// A node with a wrong clock must not lock itself out: where time decides and STS's is not certain, it is asked first.
+    /// A node with a wrong clock must not lock itself out, nor one that was told a wrong time: where time decides, STS is
+    /// asked for it first.
     async fn check(&self, claims: &Claims) -> Result<(), ClaimsError> {
         let verdict = claims.check(&self.config.audience, self.clock.now().wall);
         match verdict {
-            Err(error) if error.is_about_time() && !self.clock.is_certain() => {
+            Err(error) if error.is_about_time() => {
                 self.exchange.ask_time().await;
                 claims.check(&self.config.audience, self.clock.now().wall)
             }
@@ -169,8 +169,35 @@ impl<E: Exchange> Refresh<E> {
         }
     }
 
-    /// What the claims tell others: the pod's UID, and when the token expires.
-    fn learn(&self, claims: &Claims) {
+    /// Reads the token afresh. What is new about it is told to whom it concerns.
+    async fn read_token(&mut self) -> Result<(WebIdentityToken, Claims), RefreshError> {
+        let token = token::read(&self.config.token_file).await;
+        let before = self.fingerprint.replace(fingerprint(&token));
+        let token = token?;
+        let claims = claims::decode(&token)?;
+        if before != self.fingerprint {
+            tracing::info!(
+                %claims,
+                issued = claims.issued_at.map(rfc3339),
+                expires = claims.expires_at.map(rfc3339),
+                "{}",
+                match before {
+                    None => "read the web identity token",
+                    Some(_) => "the web identity token was rotated",
+                }
+            );
+            self.learn(&claims);
+        }
+        Ok((token, claims))
+    }
+
+    /// The store learns of the pod's UID, the metrics of the token's end, and the log of a mount that never rotates.
+    fn learn(&mut self, claims: &Claims) {
+        if token::mount(&self.config.token_file) == Mount::RegularFile && !self.said_not_rotating {
+            let diagnosis = token::not_rotating(&self.config.token_file);
+            tracing::warn!(finding = diagnosis.finding.id, "{diagnosis}");
+            self.said_not_rotating = true;
+        }
         let pod = claims
             .kubernetes
             .as_ref()
@@ -184,19 +211,11 @@ impl<E: Exchange> Refresh<E> {
 
     /// The directory changed or was polled: is it another token?
     async fn look_at_token(&mut self) {
-        let token = token::read(&self.config.token_file).await;
-        let fingerprint = Some(fingerprint(&token));
-        if fingerprint == self.fingerprint {
-            return;
-        }
-        self.fingerprint = fingerprint;
-        self.schedule.changed(self.clock.now());
-        if let Some(claims) = token.ok().and_then(|token| claims::decode(&token).ok()) {
-            tracing::info!(
-                expires = claims.expires_at.map(rfc3339),
-                "the web identity token was rotated"
-            );
-            self.learn(&claims);
+        let before = self.fingerprint;
+        // What is wrong with it is for the attempt that follows to say.
+        let _ = self.read_token().await;
+        if before != self.fingerprint {
+            self.schedule.changed(self.clock.now());
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::claims::Claims;
+use crate::claims::{Claims, Kubernetes};
 
 /// `arn:PARTITION:iam::ACCOUNT:role/[PATH/]NAME`; nothing else can be assumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,12 +100,13 @@ impl FromStr for SessionName {
 impl SessionName {
     /// The pod's name, or where the token has no pod the service account's, made to fit.
     pub fn from_claims(claims: &Claims) -> Self {
-        let kubernetes = claims.kubernetes.as_ref();
-        match kubernetes.and_then(|kubernetes| kubernetes.pod.as_ref()) {
-            Some(pod) => SessionName::fitted(&pod.name),
-            None => {
-                SessionName::fitted(claims.subject.trim_start_matches("system:serviceaccount:"))
-            }
+        match &claims.kubernetes {
+            Some(Kubernetes { pod: Some(pod), .. }) => SessionName::fitted(&pod.name),
+            Some(kubernetes) => SessionName::fitted(&format!(
+                "{}.{}",
+                kubernetes.namespace, kubernetes.service_account
+            )),
+            None => SessionName::fitted(&claims.subject),
         }
     }
 

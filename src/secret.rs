@@ -26,6 +26,14 @@ impl Secret {
     }
 }
 
+/// A URL without the user name and password that it may hold; any other text as it is.
+pub fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
         self.matches(other.0.as_bytes())
@@ -50,6 +58,17 @@ mod tests {
             format!("{:?}", Secret::new("hunter2".into())),
             "[secret of 7 bytes]"
         );
+    }
+
+    #[test]
+    fn a_password_is_cut_out_of_a_url_and_nothing_else() {
+        for (url, shown) in [
+            ("http://user:p@ss@proxy:3128", "http://proxy:3128"),
+            ("https://sts.example.com", "https://sts.example.com"),
+            ("a@b", "a@b"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
     }
 
     #[test]

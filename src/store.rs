@@ -27,8 +27,6 @@ pub struct State {
     pub pod_uid: PodUid,
     /// Why the last attempt failed; `None` after a success.
     pub trouble: Option<Arc<Trouble>>,
-    /// No attempt has ended yet.
-    pub starting: bool,
 }
 
 /// What is known of the pod's UID.
@@ -59,7 +57,6 @@ pub fn store(clock: Clock) -> (Writer, Reader) {
         credentials: None,
         pod_uid: PodUid::Unknown,
         trouble: None,
-        starting: true,
     });
     let nudge = Arc::new(Notify::new());
     let started = clock.local();
@@ -99,7 +96,6 @@ impl Writer {
         self.state.send_modify(|state| {
             state.credentials = Some(credentials);
             state.trouble = None;
-            state.starting = false;
         });
     }
 
@@ -107,7 +103,6 @@ impl Writer {
     pub fn failed(&self, trouble: Trouble) {
         self.state.send_modify(|state| {
             state.trouble = Some(Arc::new(trouble));
-            state.starting = false;
         });
     }
 
@@ -140,7 +135,7 @@ impl Reader {
                 Ok(Arc::clone(credentials))
             }
             _ => {
-                if state.trouble.is_none() && !state.starting {
+                if state.trouble.is_none() {
                     self.nudge.notify_one();
                 }
                 Err(self.unavailable(&state))
@@ -162,11 +157,19 @@ impl Reader {
         self.unavailable(&self.state.borrow())
     }
 
-    /// Waits until the first attempt has ended or `deadline` is there, whichever comes first. Returns at once later on.
-    pub async fn started(&self, deadline: Instant) {
+    /// Waits until there are credentials or a reason why not, or until `deadline`. While there is neither, an exchange is
+    /// under way: the first one, or the one after a leap of the clock.
+    pub async fn decided(&self, deadline: Instant) {
         let mut state = self.state.clone();
+        let decided = state.wait_for(|state| {
+            let alive = state
+                .credentials
+                .as_ref()
+                .is_some_and(|held| is_served(held, self.clock.now()));
+            alive || state.trouble.is_some()
+        });
         // An error means that the writer is gone: nothing will change any more.
-        let _ = tokio::time::timeout_at(deadline, state.wait_for(|state| !state.starting)).await;
+        let _ = tokio::time::timeout_at(deadline, decided).await;
     }
 
     fn unavailable(&self, state: &State) -> Unavailable {

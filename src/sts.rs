@@ -1,6 +1,6 @@
 //! STS: one exchange of a web identity token for credentials.
 //!
-//! `aws-sdk-sts` speaks the protocol; retries are not its business but [`crate::refresh`]'s, which knows until when
+//! `aws-sdk-sts` speaks the protocol; retries are not its business but the refresh loop's, which knows until when
 //! credentials are still good. Nothing here logs a body: an answer may hold credentials.
 
 mod connector;
@@ -21,10 +21,11 @@ use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 pub use self::endpoint::{EndpointUrl, EndpointUrlError};
 pub use self::error::{StsError, StsErrorKind};
 pub use self::trust::{Trust, TrustError};
+use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::credentials::{Credentials, Session};
 use crate::role::{RoleArn, SessionName};
-use crate::secret::Secret;
+use crate::secret::{Secret, without_password};
 use crate::token::WebIdentityToken;
 
 /// The whole exchange, from name resolution to the last byte.
@@ -35,6 +36,8 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct AssumeRole<'a> {
     /// A token whose claims were checked.
     pub token: &'a WebIdentityToken,
+    /// Its claims, for an error that has to name them.
+    pub claims: &'a Claims,
     /// The role.
     pub role: &'a RoleArn,
     /// What CloudTrail shall show.
@@ -89,11 +92,7 @@ impl Proxy {
 
     /// The address without user name and password.
     pub fn shown(&self) -> String {
-        let url = self.url.expose();
-        match (url.split_once("://"), url.rsplit_once('@')) {
-            (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
-            _ => url.to_owned(),
-        }
+        without_password(self.url.expose())
     }
 }
 
@@ -152,7 +151,7 @@ impl Exchange for Sts {
             .duration_seconds(i32::try_from(request.duration.as_secs()).unwrap_or(i32::MAX))
             .send();
         match sent.await {
-            Ok(answer) => credentials(answer, request.role, &self.clock),
+            Ok(answer) => credentials(answer, request, &self.clock),
             Err(error) => Err(StsError::from_sdk(&error, request, &self.endpoint)),
         }
     }
@@ -164,7 +163,7 @@ impl Exchange for Sts {
 
 fn credentials(
     answer: AssumeRoleWithWebIdentityOutput,
-    role: &RoleArn,
+    request: &AssumeRole<'_>,
     clock: &Clock,
 ) -> Result<Credentials, StsError> {
     let found = answer
@@ -174,7 +173,7 @@ fn credentials(
         .assumed_role_user
         .as_ref()
         .and_then(|user| user.arn.split(':').nth(4))
-        .unwrap_or_else(|| role.account())
+        .unwrap_or_else(|| request.role.account())
         .to_owned();
     let session = Session {
         access_key_id: found.access_key_id,
@@ -185,8 +184,8 @@ fn credentials(
             .try_into()
             .map_err(|_| StsError::useless("an Expiration out of range"))?,
         account_id,
-        role_arn: role.as_str().to_owned(),
+        role_arn: request.role.as_str().to_owned(),
     };
-    Credentials::new(session, clock.now())
+    Credentials::new(session, clock.now(), request.duration)
         .map_err(|useless| StsError::useless(&useless.to_string()))
 }

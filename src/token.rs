@@ -1,6 +1,6 @@
 //! The projected service account token file: read afresh for every exchange, never kept.
 //!
-//! Reads only; what stands in the token is the business of [`crate::claims`]. See "Projected service account tokens"
+//! Reads only; what stands in the token is the business of the claims. See "Projected service account tokens"
 //! in the Kubernetes documentation for the layout that [`mount`] looks at.
 
 use std::fmt;

@@ -29,7 +29,7 @@ pub struct FileWatch {
 
 /// A watch, and the directory that it is on: another one may have taken its name since.
 struct Armed {
-    inode: u64,
+    directory: Option<(u64, u64)>,
     _watcher: RecommendedWatcher,
 }
 
@@ -64,18 +64,20 @@ impl FileWatch {
 
     /// Watches the directory that is there now, where that is not done yet.
     fn arm(&mut self) {
-        let inode = std::fs::metadata(&self.directory).map_or(0, |found| found.ino());
+        let directory = std::fs::metadata(&self.directory)
+            .map(|found| (found.dev(), found.ino()))
+            .ok();
         if self
             .armed
             .as_ref()
-            .is_some_and(|armed| armed.inode == inode)
+            .is_some_and(|armed| armed.directory == directory)
         {
             return;
         }
         match self.watcher() {
             Ok(watcher) => {
                 self.armed = Some(Armed {
-                    inode,
+                    directory,
                     _watcher: watcher,
                 });
             }

@@ -68,7 +68,7 @@ impl ClaimsError {
             fix,
         };
         let wrong_token = |finding, what: &str, audience: &Audience| {
-            let (found, expected) = (audience.list(), &audience.expected);
+            let (found, expected) = (list(&audience.found), &audience.expected);
             diagnose(
                 finding,
                 format!("the token is {what}: its aud is {found}"),
@@ -119,7 +119,7 @@ impl ClaimsError {
                 audience,
             ),
             ClaimsError::Audience(audience) => {
-                let (found, expected) = (audience.list(), &audience.expected);
+                let (found, expected) = (list(&audience.found), &audience.expected);
                 diagnose(
                     findings::TOKEN_AUDIENCE,
                     format!("the token's aud is {found}"),
@@ -170,23 +170,17 @@ impl fmt::Display for ClaimsError {
 
 impl std::error::Error for ClaimsError {}
 
-impl Audience {
-    fn list(&self) -> String {
-        const SHOWN: usize = 5;
-        if self.found.is_empty() {
-            return "absent".to_owned();
-        }
-        let mut shown: Vec<String> = self
-            .found
-            .iter()
-            .take(SHOWN)
-            .map(|one| quote(one))
-            .collect();
-        if self.found.len() > SHOWN {
-            shown.push(format!("{} more", self.found.len() - SHOWN));
-        }
-        shown.join(", ")
+/// Audiences from outside, for one line of a log.
+pub(super) fn list(audiences: &[String]) -> String {
+    const SHOWN: usize = 5;
+    if audiences.is_empty() {
+        return "absent".to_owned();
     }
+    let mut shown: Vec<String> = audiences.iter().take(SHOWN).map(|one| quote(one)).collect();
+    if audiences.len() > SHOWN {
+        shown.push(format!("{} more", audiences.len() - SHOWN));
+    }
+    shown.join(", ")
 }
 
 fn whole(duration: Duration) -> humantime::FormattedDuration {

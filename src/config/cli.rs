@@ -85,7 +85,8 @@ fn argument(setting: &'static Setting) -> Arg {
         .long(setting.name)
         .help(help(setting));
     match setting.value {
-        Some(value) => argument.value_name(value).action(ArgAction::Append),
+        Some(value) if setting.list => argument.value_name(value).action(ArgAction::Append),
+        Some(value) => argument.value_name(value),
         None => argument
             .num_args(0..=1)
             .require_equals(true)
@@ -164,6 +165,7 @@ mod tests {
             "start",
             "serve now",
             "--region",
+            "--audience a --audience b",
         ] {
             let usage = parsed(line).unwrap_err();
             assert!(!usage.asked_for && !usage.text.is_empty(), "{line}");

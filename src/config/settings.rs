@@ -11,6 +11,8 @@ pub struct Setting {
     pub name: &'static str,
     /// What stands for the value in `--help`; `None` for a switch.
     pub value: Option<&'static str>,
+    /// May be given several times, as a YAML list, or with commas.
+    pub list: bool,
     /// The value when nobody sets it, in its textual form; `None` where it is found out or left off.
     pub default: Option<&'static str>,
     /// What happens without a value, where `default` cannot say it.
@@ -71,10 +73,24 @@ const fn setting(
     Setting {
         name,
         value: Some(value),
+        list: false,
         default: Some(default),
         otherwise: "",
         also,
         help,
+    }
+}
+
+const fn list(
+    name: &'static str,
+    value: &'static str,
+    default: &'static str,
+    also: &'static [&'static str],
+    help: &'static str,
+) -> Setting {
+    Setting {
+        list: true,
+        ..setting(name, value, default, also, help)
     }
 }
 
@@ -88,6 +104,7 @@ const fn without_default(
     Setting {
         name,
         value: Some(value),
+        list: false,
         default: None,
         otherwise,
         also,
@@ -99,6 +116,7 @@ const fn switch(name: &'static str, also: &'static [&'static str], help: &'stati
     Setting {
         name,
         value: None,
+        list: false,
         default: Some("false"),
         otherwise: "",
         also,
@@ -198,7 +216,7 @@ pub const SETTINGS: &[Setting] = &[
         &[],
         "Health and metrics; IP:PORT, or :PORT for all addresses, since probes come to the pod's IP",
     ),
-    setting(
+    list(
         "authorization",
         "SET",
         "token,pod-uid",

@@ -170,17 +170,18 @@ fn read(path: &Path) -> Result<BTreeMap<String, Value>, String> {
 
 fn entry(path: &Path, key: &str, value: &Value) -> Result<String, String> {
     let shown = path.display();
-    let known = SETTINGS
+    let setting = SETTINGS
         .iter()
-        .any(|setting| setting.name != CONFIG && setting.key() == key);
-    if !known {
-        return Err(format!(
-            "the file {shown} has the key {key:?}, which is no setting"
-        ));
-    }
-    scalar(value)
-        .or_else(|| list(value))
-        .ok_or_else(|| format!("the file {shown}: {key} is neither a value nor a list of values"))
+        .find(|setting| setting.name != CONFIG && setting.key() == key)
+        .ok_or_else(|| format!("the file {shown} has the key {key:?}, which is no setting"))?;
+    let text = match setting.list {
+        true => scalar(value).or_else(|| list(value)),
+        false => scalar(value),
+    };
+    text.ok_or_else(|| match setting.list {
+        true => format!("the file {shown}: {key} is neither a value nor a list of values"),
+        false => format!("the file {shown}: {key} is not a single value"),
+    })
 }
 
 fn scalar(value: &Value) -> Option<String> {
@@ -283,6 +284,7 @@ mod tests {
             "config: other\n",
             "- a\n",
             "roleArn: {a: b}\n",
+            "roleArn: [a, b]\n",
             "roleArn: a\nroleArn: b\n",
             "\t\n:::",
         ] {

@@ -87,7 +87,7 @@ fn every_value_that_does_not_parse_is_an_error() {
         ("IRSA_SIDECAR_AUTHORIZATION", &["tokens", "token,none"]),
         (
             "IRSA_SIDECAR_AUTHORIZATION_TOKEN_MODE",
-            &["rw-r-----", "0040", "1777", "888"],
+            &["rw-r-----", "0040", "01777", "0888", "640", "416", "0666"],
         ),
         ("IRSA_SIDECAR_LOG_FORMAT", &["xml"]),
         ("IRSA_SIDECAR_LOG_LEVEL", &["loud", "3"]),
@@ -118,11 +118,16 @@ fn the_region_comes_from_the_issuer_of_an_eks_token_and_is_never_guessed() {
     };
     let config = load_with_issuer("https://oidc.eks.ap-south-1.amazonaws.com/id/ABC").unwrap();
     assert_eq!(config.sts.region, "ap-south-1");
-    let errors = load_with_issuer("https://issuer.example.com").unwrap_err();
-    assert!(
-        errors.to_string().contains("not an EKS cluster's"),
-        "{errors}"
-    );
+    for issuer in [
+        "https://issuer.example.com",
+        "https://oidc.eks.not_a_region.amazonaws.com/id/ABC",
+    ] {
+        let errors = load_with_issuer(issuer).unwrap_err();
+        assert!(
+            errors.to_string().contains("not an EKS cluster's"),
+            "{errors}"
+        );
+    }
 }
 
 #[test]
@@ -136,14 +141,7 @@ fn the_report_names_every_setting_that_has_a_value_and_no_password() {
     );
     let reported: BTreeSet<&str> = config.report.iter().map(|one| one.name.as_str()).collect();
     for setting in SETTINGS {
-        let expected = setting.default.is_some()
-            || ["role-arn", "region", "sts-endpoint-url"].contains(&setting.name);
-        assert_eq!(
-            reported.contains(setting.name),
-            expected,
-            "{}",
-            setting.name
-        );
+        assert!(reported.contains(setting.name), "{}", setting.name);
     }
     let role = config
         .report
@@ -151,6 +149,20 @@ fn the_report_names_every_setting_that_has_a_value_and_no_password() {
         .find(|one| one.name == "role-arn")
         .unwrap();
     assert_eq!(role.origin.to_string(), "variable AWS_ROLE_ARN");
+}
+
+#[test]
+fn a_password_in_an_endpoint_is_not_repeated() {
+    let errors = load_good(&[(
+        "AWS_ENDPOINT_URL_STS",
+        "https://user:hunter2@sts.example.com",
+    )])
+    .unwrap_err()
+    .to_string();
+    assert!(
+        errors.contains("sts.example.com") && !errors.contains("hunter2"),
+        "{errors}"
+    );
 }
 
 #[test]

@@ -72,9 +72,15 @@ pub(super) fn ops_address(value: &str) -> Result<OpsListen, String> {
 }
 
 pub(super) fn file_mode(value: &str) -> Result<u32, String> {
-    let digits = value.strip_prefix("0o").unwrap_or(value);
-    match u32::from_str_radix(digits, 8) {
-        Ok(mode) if mode <= 0o777 && mode & 0o400 != 0 => Ok(mode),
-        _ => Err("expected an octal mode that lets the owner read, such as 0640".to_owned()),
+    // The leading zero tells it from what YAML makes of a number without quotes.
+    let octal = value
+        .strip_prefix('0')
+        .and_then(|digits| u32::from_str_radix(digits, 8).ok());
+    match octal {
+        Some(mode) if mode <= 0o777 && mode & 0o422 == 0o400 => Ok(mode),
+        _ => Err(
+            "expected an octal mode that lets the owner read and nobody else write, such as 0640; in YAML quoted"
+                .to_owned(),
+        ),
     }
 }

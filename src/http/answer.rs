@@ -70,8 +70,8 @@ impl Code {
         }
     }
 
-    /// What the client's own error message will show.
-    fn words(self) -> &'static str {
+    /// What the client's own error message will show, unless the door knows better.
+    pub const fn words(self) -> &'static str {
         match self {
             Code::MalformedRequest => {
                 "the request is not well-formed HTTP/1.1 with one Host and at most one Authorization header"
@@ -83,18 +83,12 @@ impl Code {
             Code::ForbiddenHost => {
                 "the Host header is not this door's address; use http://127.0.0.1 with the configured port"
             }
-            Code::NotFound => {
-                "nothing at this path, or the secret in it is wrong; credentials are at /v1/credentials and /v2/credentials/SECRET"
-            }
+            Code::NotFound => "nothing at this path",
             Code::MethodNotAllowed(_) => {
                 "this path does not take this method; see the Allow header"
             }
-            Code::Unauthorized => {
-                "no Authorization header; set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE in the app's container to the sidecar's authorization-token-file"
-            }
-            Code::Forbidden => {
-                "the Authorization header is wrong; it has to be the content of the sidecar's authorization-token-file or the pod's UID"
-            }
+            Code::Unauthorized => "no Authorization header",
+            Code::Forbidden => "the Authorization header is wrong",
             Code::RequestTimeout => "the head of the request took longer than 5 s",
             Code::RequestHeaderFieldsTooLarge => "the head of the request is larger than 8 KiB",
             Code::CredentialsUnavailable => "there are no credentials at the moment",
@@ -116,8 +110,8 @@ pub fn text(content_type: &'static str, body: String) -> Answer {
     )
 }
 
-/// An error, with words of its own where the code alone says too little.
-pub fn failure(code: Code, words: Option<&str>) -> Answer {
+/// An error.
+pub fn failure(code: Code, words: &str) -> Answer {
     let mut answer = json(code.status(), error_body(code, words));
     match code {
         Code::MethodNotAllowed(allowed) => {
@@ -137,7 +131,7 @@ pub fn failure(code: Code, words: Option<&str>) -> Answer {
 
 /// A whole answer as bytes, for a connection that hyper has given up.
 pub(super) fn last_words(code: Code) -> Vec<u8> {
-    let (status, body) = (code.status(), error_body(code, None));
+    let (status, body) = (code.status(), error_body(code, code.words()));
     let mut bytes = format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncache-control: no-store\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
         body.len()
@@ -157,7 +151,7 @@ fn answer(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Answer 
 }
 
 /// Go and Java read the lower-case names, JavaScript the others, Python prints the whole.
-fn error_body(code: Code, words: Option<&str>) -> Vec<u8> {
+fn error_body(code: Code, words: &str) -> Vec<u8> {
     #[derive(Serialize)]
     struct Body<'a> {
         code: &'a str,
@@ -167,7 +161,7 @@ fn error_body(code: Code, words: Option<&str>) -> Vec<u8> {
         #[serde(rename = "Message")]
         message_again: &'a str,
     }
-    let (name, words) = (code.name(), words.unwrap_or(code.words()));
+    let name = code.name();
     serde_json::to_vec(&Body {
         code: name,
         message: words,
@@ -183,7 +177,7 @@ mod tests {
 
     #[test]
     fn errors_carry_both_spellings_and_escape_their_words() {
-        let body = error_body(Code::CredentialsUnavailable, Some("say \"hi\"\n"));
+        let body = error_body(Code::CredentialsUnavailable, "say \"hi\"\n");
         assert_eq!(
             String::from_utf8(body).unwrap(),
             r#"{"code":"CredentialsUnavailable","message":"say \"hi\"\n","Code":"CredentialsUnavailable","Message":"say \"hi\"\n"}"#

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::Request;
@@ -17,7 +17,8 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::answer::{Code, last_words};
 use super::io::WatchedIo;
-use super::registry::{Phase, Slot};
+use super::phase::Phase;
+use super::registry::Slot;
 use super::{Peer, Respond};
 
 /// The largest head of a request; also the smallest buffer that hyper takes.
@@ -27,33 +28,88 @@ const LARGEST_HEAD: usize = 8 * 1024;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may lie idle between two requests.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a connection is idle before its buffers are given back.
+const RESTS_AFTER: Duration = Duration::from_millis(20);
 /// When the door closes, requests that were sent by now may take this long to be noticed.
 const LAST_CALL: Duration = Duration::from_millis(100);
 
-/// Why the connection is over.
+/// Why nothing more is asked, or for now.
 enum End {
     /// Closed by either side in good order, or broken.
     Closed,
     /// To be closed with this answer.
     Refused(Code),
+    /// Not over: nothing has been said for a while.
+    Rests,
 }
 
 /// Serves the connection until it ends, is refused, or has to give way.
 pub(super) async fn drive<R: Respond>(stream: TcpStream, peer: Peer, slot: Slot, door: Arc<R>) {
     let slot = Arc::new(slot);
-    let (own, door) = (&*slot, &*door);
+    let mut io = WatchedIo::new(stream, Arc::clone(&slot));
+    let end = loop {
+        if let Some(end) = rest(&io, &slot).await {
+            break end;
+        }
+        // On the heap, so that a resting connection does not keep the room for it.
+        let (socket, end) = Box::pin(converse(io, peer, &slot, &*door)).await;
+        io = socket;
+        match end {
+            End::Rests => {}
+            end => break end,
+        }
+    };
+    let mut socket = io.into_socket();
+    match end {
+        End::Refused(code) => {
+            door.counters().count(code.status().as_u16());
+            refuse(socket, code).await;
+        }
+        End::Closed | End::Rests => drop(socket.shutdown().await),
+    }
+}
+
+/// Waits until the client says something. hyper keeps two buffers of 8 KiB for each connection: hundreds of silent ones
+/// would be most of this program's memory, so that it is only there while something happens. `None`: something does.
+async fn rest(io: &WatchedIo, slot: &Slot) -> Option<End> {
+    let mut alarm = pin!(sleep_until(Instant::now()));
+    let mut last_call = None;
+    poll_fn(|cx| {
+        slot.register(cx.waker());
+        if io.poll_readable(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        let idle = matches!(slot.phase(), Phase::Idle(_));
+        if slot.gives_way() || (idle && slot.is_stopping()) {
+            return Poll::Ready(Some(End::Closed));
+        }
+        if last_call.is_none() && slot.is_stopping() {
+            last_call = Some(Instant::now() + LAST_CALL);
+        }
+        let limit = time_limit(slot.phase(), last_call, IDLE_TIMEOUT, End::Closed);
+        poll_limit(limit, alarm.as_mut(), cx).map(Some)
+    })
+    .await
+}
+
+/// Answers requests while they come; gives the socket back.
+async fn converse<R: Respond>(
+    io: WatchedIo,
+    peer: Peer,
+    slot: &Slot,
+    door: &R,
+) -> (WatchedIo, End) {
     let service = service_fn(move |request: Request<Incoming>| async move {
-        own.enter_phase(Phase::Busy);
+        slot.enter_phase(Phase::Busy);
         let answer = door.respond(request, peer).await;
         door.counters().count(answer.status().as_u16());
-        own.enter_phase(Phase::Idle(Instant::now()));
+        slot.enter_phase(Phase::Answered(Instant::now()));
         Ok::<_, Infallible>(answer)
     });
     let mut connection = http1::Builder::new()
         .max_buf_size(LARGEST_HEAD)
         .half_close(true)
-        .serve_connection(WatchedIo::new(stream, Arc::clone(&slot)), service);
-
+        .serve_connection(io, service);
     let mut alarm = pin!(sleep_until(Instant::now()));
     let mut last_call = None;
     let end = poll_fn(|cx| {
@@ -70,52 +126,53 @@ pub(super) async fn drive<R: Respond>(stream: TcpStream, peer: Peer, slot: Slot,
                 Pin::new(&mut connection).graceful_shutdown();
                 continue;
             }
-            return poll_time_limit(&slot, last_call, alarm.as_mut(), cx);
+            let limit = time_limit(slot.phase(), last_call, RESTS_AFTER, End::Rests);
+            return poll_limit(limit, alarm.as_mut(), cx);
         }
     })
     .await;
-    let mut socket = connection.into_parts().io.into_socket();
-    match end {
-        End::Closed => drop(socket.shutdown().await),
-        End::Refused(code) => {
-            door.counters().count(code.status().as_u16());
-            refuse(socket, code).await;
-        }
-    }
+    let parts = connection.into_parts();
+    (parts.io.with_early(parts.read_buf), end)
 }
 
-/// Ready when the present phase has lasted too long.
-fn poll_time_limit(
-    slot: &Slot,
+/// Until when a phase may last and how it ends then; `None` while the time is ours.
+fn time_limit(
+    phase: Phase,
     last_call: Option<Instant>,
-    mut alarm: Pin<&mut Sleep>,
-    cx: &mut Context<'_>,
-) -> Poll<End> {
-    loop {
-        let Some((limit, end)) = time_limit(slot.phase(), last_call) else {
-            return Poll::Pending;
-        };
-        // An alarm that rings early costs one look; setting it anew for each request would cost more.
-        if limit < alarm.deadline() || alarm.is_elapsed() {
-            alarm.as_mut().reset(limit);
-        }
-        ready!(alarm.as_mut().poll(cx));
-        if limit <= Instant::now() {
-            return Poll::Ready(end);
-        }
-    }
-}
-
-/// Until when a phase may last, and how the connection ends then; `None` while the time is ours.
-fn time_limit(phase: Phase, last_call: Option<Instant>) -> Option<(Instant, End)> {
+    idle: Duration,
+    idle_end: End,
+) -> Option<(Instant, End)> {
     match (phase, last_call) {
         (Phase::Busy, _) => None,
         (Phase::Head(_), Some(last_call)) => Some((last_call, End::Closed)),
         (Phase::Head(since), None) => {
             Some((since + HEAD_TIMEOUT, End::Refused(Code::RequestTimeout)))
         }
-        (Phase::Idle(since), _) => Some((since + IDLE_TIMEOUT, End::Closed)),
+        (Phase::Answered(since), _) => Some((since + IDLE_TIMEOUT, End::Closed)),
+        (Phase::Idle(since), _) => Some((since + idle, idle_end)),
     }
+}
+
+/// Ready when the limit is reached. An alarm that rings early costs one look; setting it anew for each request would
+/// cost more.
+fn poll_limit(
+    limit: Option<(Instant, End)>,
+    mut alarm: Pin<&mut Sleep>,
+    cx: &mut Context<'_>,
+) -> Poll<End> {
+    let Some((limit, end)) = limit else {
+        return Poll::Pending;
+    };
+    if limit < alarm.deadline() {
+        alarm.as_mut().reset(limit);
+    }
+    while alarm.as_mut().poll(cx).is_ready() {
+        if limit <= Instant::now() {
+            return Poll::Ready(end);
+        }
+        alarm.as_mut().reset(limit);
+    }
+    Poll::Pending
 }
 
 fn refusal(error: hyper::Error) -> End {

@@ -3,18 +3,22 @@
 use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::registry::{Phase, Slot};
+use super::phase::Phase;
+use super::registry::Slot;
 
 /// A socket that tells its slot when a request begins.
 pub(super) struct WatchedIo {
     socket: TokioIo<TcpStream>,
+    /// What was read before and belongs in front.
+    early: Bytes,
     slot: Arc<Slot>,
 }
 
@@ -22,8 +26,23 @@ impl WatchedIo {
     pub(super) fn new(socket: TcpStream, slot: Arc<Slot>) -> Self {
         WatchedIo {
             socket: TokioIo::new(socket),
+            early: Bytes::new(),
             slot,
         }
+    }
+
+    /// The same socket, with what another reader took from it too early.
+    pub(super) fn with_early(mut self, early: Bytes) -> Self {
+        self.early = early;
+        self
+    }
+
+    /// Ready when a read would yield something: bytes, the end, or an error.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.early.is_empty() {
+            ready!(self.socket.inner().poll_read_ready(cx)).ok();
+        }
+        Poll::Ready(())
     }
 
     pub(super) fn into_socket(self) -> TcpStream {
@@ -44,13 +63,18 @@ impl Read for WatchedIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        mut buffer: ReadBufCursor<'_>,
     ) -> Poll<std::io::Result<()>> {
-        let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
-        if matches!(read, Poll::Ready(Ok(()))) && matches!(self.slot.phase(), Phase::Idle(_)) {
+        if !self.early.is_empty() {
+            let length = self.early.len().min(buffer.remaining());
+            buffer.put_slice(&self.early.split_to(length));
+        } else {
+            ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
+        }
+        if matches!(self.slot.phase(), Phase::Answered(_) | Phase::Idle(_)) {
             self.slot.enter_phase(Phase::Head(Instant::now()));
         }
-        read
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -85,7 +109,11 @@ impl Write for WatchedIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+        if let Phase::Answered(since) = self.slot.phase() {
+            self.slot.enter_phase(Phase::Idle(since));
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Closing is left to whoever owns the socket at the end, who may still have an answer to write.

@@ -4,27 +4,18 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// The most connections that one door holds.
-pub(super) const MOST_CONNECTIONS: usize = 512;
-/// What a connection is doing, and since when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// The head of a request is awaited or has begun to arrive.
-    Head(Instant),
-    /// A request is being answered.
-    Busy,
-    /// The last request was answered.
-    Idle(Instant),
-}
+use super::phase::{Phase, PhaseCell};
 
 /// The connections of one door, over all its listeners.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Registry {
+    most: usize,
     connections: Mutex<Connections>,
     stopping: AtomicBool,
     stops: Notify,
@@ -39,7 +30,7 @@ struct Connections {
 /// One connection as the registry sees it.
 #[derive(Debug)]
 struct Place {
-    phase: Mutex<Phase>,
+    phase: PhaseCell,
     gives_way: AtomicBool,
     waker: AtomicWaker,
 }
@@ -53,17 +44,27 @@ pub(super) struct Slot {
 }
 
 impl Registry {
+    /// For at most so many connections.
+    pub fn new(most: usize) -> Arc<Self> {
+        Arc::new(Registry {
+            most,
+            connections: Mutex::default(),
+            stopping: AtomicBool::new(false),
+            stops: Notify::new(),
+        })
+    }
+
     /// A place for a new connection. When all are taken, somebody gives way; only when everybody is being answered
     /// there is none.
     pub(super) fn enter(self: &Arc<Self>) -> Option<Slot> {
-        if lock(&self.connections).places.len() >= MOST_CONNECTIONS && !self.evict() {
+        if lock(&self.connections).places.len() >= self.most && !self.evict(Duration::ZERO) {
             return None;
         }
         let mut connections = lock(&self.connections);
         let number = connections.next;
         connections.next += 1;
         let place = Arc::new(Place {
-            phase: Mutex::new(Phase::Head(Instant::now())),
+            phase: PhaseCell::new(),
             gives_way: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         });
@@ -75,14 +76,16 @@ impl Registry {
         })
     }
 
-    /// Closes the slowest sender of a head, otherwise the longest idle connection.
-    pub(super) fn evict(&self) -> bool {
+    /// Closes the slowest sender of a head, otherwise the longest idle connection; none that is younger than `age`.
+    pub(super) fn evict(&self, age: Duration) -> bool {
+        let now = Instant::now();
         let mut connections = lock(&self.connections);
         let phases = connections
             .places
             .iter()
-            .map(|(number, place)| (*number, *lock(&place.phase)));
-        let Some(place) = victim(phases).and_then(|number| connections.places.remove(&number))
+            .map(|(number, place)| (*number, place.phase.get()));
+        let Some(place) =
+            victim(phases, now, age).and_then(|number| connections.places.remove(&number))
         else {
             return false;
         };
@@ -114,24 +117,25 @@ impl Registry {
     }
 }
 
-fn victim(phases: impl Iterator<Item = (u64, Phase)>) -> Option<u64> {
+fn victim(phases: impl Iterator<Item = (u64, Phase)>, now: Instant, age: Duration) -> Option<u64> {
     phases
         .filter_map(|(number, phase)| match phase {
             Phase::Head(since) => Some((0, since, number)),
-            Phase::Idle(since) => Some((1, since, number)),
+            Phase::Answered(since) | Phase::Idle(since) => Some((1, since, number)),
             Phase::Busy => None,
         })
+        .filter(|(_, since, _)| now.saturating_duration_since(*since) >= age)
         .min()
         .map(|(_, _, number)| number)
 }
 
 impl Slot {
     pub(super) fn phase(&self) -> Phase {
-        *lock(&self.place.phase)
+        self.place.phase.get()
     }
 
     pub(super) fn enter_phase(&self, phase: Phase) {
-        *lock(&self.place.phase) = phase;
+        self.place.phase.set(phase);
     }
 
     /// Whose task to wake when the answer of one of the next two changes.
@@ -163,8 +167,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -175,11 +177,12 @@ mod tests {
             (1, Phase::Idle(at(1))),
             (2, Phase::Busy),
             (3, Phase::Head(at(9))),
+            (6, Phase::Head(at(10))),
             (4, Phase::Head(at(8))),
             (5, Phase::Idle(at(0))),
         ];
         let mut order = Vec::new();
-        while let Some(gone) = victim(phases.iter().copied()) {
+        while let Some(gone) = victim(phases.iter().copied(), at(10), Duration::from_secs(1)) {
             order.push(gone);
             phases.retain(|(number, _)| *number != gone);
         }
@@ -188,10 +191,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_house_makes_room_unless_everybody_is_being_answered() {
-        let registry = Arc::new(Registry::default());
-        let slots: Vec<Slot> = (0..MOST_CONNECTIONS)
-            .map(|_| registry.enter().unwrap())
-            .collect();
+        let registry = Registry::new(20);
+        let slots: Vec<Slot> = (0..20).map(|_| registry.enter().unwrap()).collect();
         let newcomer = registry.enter().expect("a silent connection gives way");
         assert!(slots[0].gives_way() && !slots[1].gives_way());
         for slot in slots.iter().skip(1).chain([&newcomer]) {

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use hyper::Request;
 use hyper::header::{AUTHORIZATION, FORWARDED, HOST, HeaderMap, VIA};
-use hyper::{Request, Version};
 
 use super::authorization_token::AuthorizationToken;
 use crate::http::{Code, Peer};
@@ -146,16 +146,11 @@ pub fn shown(headers: &HeaderMap) -> Option<&[u8]> {
 /// The checks that come before any path: form, forwarding, peer, Host.
 pub fn admit<B>(request: &Request<B>, peer: Peer) -> Result<(), Code> {
     let headers = request.headers();
-    let known = matches!(request.version(), Version::HTTP_10 | Version::HTTP_11);
-    let authority = match request.uri().authority() {
-        Some(authority) => Some(authority.as_str()),
-        None => headers.get(HOST).and_then(|host| host.to_str().ok()),
-    };
-    let (Some(authority), true) = (authority, known) else {
+    let mut hosts = headers.get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return Err(Code::MalformedRequest);
     };
-    let count = |name| headers.get_all(name).iter().count();
-    if count(HOST) > 1 || count(AUTHORIZATION) > 1 {
+    if headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
         return Err(Code::MalformedRequest);
     }
     let forwarded = headers.contains_key("x-forwarded-for")
@@ -167,7 +162,17 @@ pub fn admit<B>(request: &Request<B>, peer: Peer) -> Result<(), Code> {
     if !is_in_pod(peer) {
         return Err(Code::ForbiddenPeer);
     }
-    if !is_own_host(authority, peer) {
+    let host = host.to_str().unwrap_or_default();
+    // The absolute form names a host of its own.
+    let authority = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str());
+    if [Some(host), authority]
+        .iter()
+        .flatten()
+        .any(|host| !is_own_host(host, peer))
+    {
         return Err(Code::ForbiddenHost);
     }
     Ok(())
@@ -263,6 +268,26 @@ mod tests {
                 "{host}"
             );
         }
+    }
+
+    #[test]
+    fn the_absolute_form_does_not_stand_in_for_the_host_header() {
+        let absolute = |uri: &str, host: Option<&str>| {
+            let mut request = Request::builder().uri(uri);
+            if let Some(host) = host {
+                request = request.header("host", host);
+            }
+            admit(&request.body(()).unwrap(), loopback())
+        };
+        let ours = "http://127.0.0.1:9910/v1/credentials";
+        assert_eq!(absolute(ours, Some("127.0.0.1:9910")), Ok(()));
+        assert_eq!(absolute(ours, None), Err(Code::MalformedRequest));
+        assert_eq!(absolute(ours, Some("evil")), Err(Code::ForbiddenHost));
+        let theirs = "http://evil/v1/credentials";
+        assert_eq!(
+            absolute(theirs, Some("127.0.0.1")),
+            Err(Code::ForbiddenHost)
+        );
     }
 
     #[test]

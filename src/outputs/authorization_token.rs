@@ -61,7 +61,7 @@ pub enum BadContent {
 impl AuthorizationToken {
     /// The token in `path`; where there is none, a new one is written there with `mode`.
     pub fn open(path: &Path, mode: u32) -> Result<Self, AuthorizationTokenError> {
-        let current = match read(path) {
+        let found = match read(path) {
             Err(AuthorizationTokenError::Read(_, error))
                 if error.kind() == io::ErrorKind::NotFound =>
             {
@@ -71,10 +71,11 @@ impl AuthorizationToken {
             }
             result => result?,
         };
+        found.warn(path);
         Ok(AuthorizationToken {
             path: path.to_owned(),
             accepted: RwLock::new(Accepted {
-                current,
+                current: found.content,
                 previous: None,
             }),
         })
@@ -97,9 +98,9 @@ impl AuthorizationToken {
         loop {
             watch.changed().await;
             match read(&self.path) {
-                Ok(content) => {
+                Ok(found) => {
                     complained = false;
-                    self.replace(content);
+                    self.replace(found);
                 }
                 Err(error) if !complained => {
                     tracing::warn!(%error, "the authorization token stays as it was");
@@ -110,16 +111,17 @@ impl AuthorizationToken {
         }
     }
 
-    fn replace(&self, content: Secret) {
+    fn replace(&self, found: Found) {
         let mut accepted = self
             .accepted
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        if accepted.current == content {
+        if accepted.current == found.content {
             return;
         }
+        found.warn(&self.path);
         let until = Instant::now() + PREVIOUS_IS_VALID_FOR;
-        let previous = std::mem::replace(&mut accepted.current, content);
+        let previous = std::mem::replace(&mut accepted.current, found.content);
         accepted.previous = Some((previous, until));
         tracing::info!(
             "the authorization token changed; the previous one is valid for a minute more"
@@ -127,7 +129,25 @@ impl AuthorizationToken {
     }
 }
 
-fn read(path: &Path) -> Result<Secret, AuthorizationTokenError> {
+/// What stands in the file.
+struct Found {
+    content: Secret,
+    /// Several SDKs send the file's content as it is, and fail on a newline.
+    had_newline: bool,
+}
+
+impl Found {
+    fn warn(&self, path: &Path) {
+        if self.had_newline {
+            tracing::warn!(
+                file = %path.display(),
+                "the authorization token ends in a newline; several SDKs fail on it: write the file without"
+            );
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Found, AuthorizationTokenError> {
     let failed = |error| AuthorizationTokenError::Read(path.to_owned(), error);
     let bad = |content| AuthorizationTokenError::Content(path.to_owned(), content);
     let file = OpenOptions::new()
@@ -141,14 +161,11 @@ fn read(path: &Path) -> Result<Secret, AuthorizationTokenError> {
         .read_to_end(&mut bytes)
         .map_err(failed)?;
     let trimmed = bytes.trim_ascii_end();
-    if trimmed.len() != bytes.len() {
-        tracing::warn!(
-            file = %path.display(),
-            "the authorization token ends in a newline; several SDKs fail on it: write the file without"
-        );
-    }
     match parse(trimmed) {
-        Ok(text) => Ok(Secret::new(text.to_owned())),
+        Ok(text) => Ok(Found {
+            content: Secret::new(text.to_owned()),
+            had_newline: trimmed.len() != bytes.len(),
+        }),
         Err(content) => Err(bad(content)),
     }
 }
@@ -175,7 +192,8 @@ fn create(path: &Path, mode: u32) -> io::Result<()> {
         .create(directory)?;
     let token = random_token()?;
     let mut draft = path.as_os_str().to_owned();
-    draft.push(format!(".{}", std::process::id()));
+    // By chance: what a killed predecessor left behind has another name.
+    draft.push(format!(".{}", &random_token()?[..8]));
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -308,7 +326,10 @@ mod tests {
         let token = AuthorizationToken::open(&path, 0o640).unwrap();
         let old = fs::read(&path).unwrap();
         let new = "another-token-of-enough-letters";
-        token.replace(Secret::new(new.into()));
+        token.replace(Found {
+            content: Secret::new(new.into()),
+            had_newline: false,
+        });
         assert!(token.accepts(&old) && token.accepts(new.as_bytes()));
         tokio::time::advance(PREVIOUS_IS_VALID_FOR).await;
         assert!(!token.accepts(&old) && token.accepts(new.as_bytes()));

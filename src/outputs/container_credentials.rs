@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::authorization::{Authorization, Verdict, admit, shown};
 use crate::http::{Answer, Code, Peer, Respond, failure, json};
 use crate::metrics::RequestCounters;
-use crate::store::Reader;
+use crate::store::{Reader, Unavailable};
 
 /// How long a request is held while the first exchange is under way: clients give up after a second.
 const HOLD: Duration = Duration::from_millis(800);
@@ -70,7 +70,7 @@ impl ContainerCredentials {
     async fn answer(&self, request: &Request<Incoming>, peer: Peer) -> Result<Answer, Refusal> {
         admit(request, peer)?;
         let hold = Hold::default();
-        match route(request.uri().path()).ok_or(Code::NotFound)? {
+        match route(request.uri().path()).ok_or(NOT_FOUND)? {
             Route::Credentials => {
                 allow(request, &[Method::GET, Method::HEAD])?;
                 let shown = shown(request.headers());
@@ -84,7 +84,7 @@ impl ContainerCredentials {
                     .await;
                 judged.map_err(|refusal| match refusal.code {
                     Code::CredentialsUnavailable => refusal,
-                    _ => Code::NotFound.into(),
+                    _ => NOT_FOUND,
                 })?;
                 allow(request, &[Method::GET, Method::HEAD])?;
                 self.credentials(&hold).await
@@ -104,33 +104,27 @@ impl ContainerCredentials {
     async fn grant(&self, hold: &Hold, judge: impl Fn() -> Verdict) -> Result<(), Refusal> {
         let mut verdict = judge();
         if verdict == Verdict::Undecided {
-            self.store.started(hold.until()).await;
+            self.store.decided(hold.until()).await;
             verdict = judge();
         }
         match verdict {
             Verdict::Granted => Ok(()),
-            Verdict::Missing => Err(Code::Unauthorized.into()),
-            Verdict::Wrong => Err(Code::Forbidden.into()),
-            Verdict::Undecided => Err(self.unavailable()),
+            Verdict::Missing => Err(Refusal::new(Code::Unauthorized, NO_AUTHORIZATION)),
+            Verdict::Wrong => Err(Refusal::new(Code::Forbidden, WRONG_AUTHORIZATION)),
+            // The UID is unknown only while no token could be read: the reason names a file, and nothing that is secret.
+            Verdict::Undecided => Err(self.store.trouble().into()),
         }
     }
 
     async fn credentials(&self, hold: &Hold) -> Result<Answer, Refusal> {
         let mut credentials = self.store.credentials();
         if credentials.is_err() {
-            self.store.started(hold.until()).await;
+            self.store.decided(hold.until()).await;
             credentials = self.store.credentials();
         }
         match credentials {
             Ok(credentials) => Ok(json(StatusCode::OK, credentials.document())),
-            Err(_) => Err(self.unavailable()),
-        }
-    }
-
-    fn unavailable(&self) -> Refusal {
-        Refusal {
-            code: Code::CredentialsUnavailable,
-            words: Some(self.store.trouble().0.diagnosis.to_string()),
+            Err(unavailable) => Err(unavailable.into()),
         }
     }
 }
@@ -139,7 +133,7 @@ impl Respond for ContainerCredentials {
     async fn respond(&self, request: Request<Incoming>, peer: Peer) -> Answer {
         self.answer(&request, peer)
             .await
-            .unwrap_or_else(|refusal| failure(refusal.code, refusal.words.as_deref()))
+            .unwrap_or_else(|refusal| failure(refusal.code, &refusal.words))
     }
 
     fn counters(&self) -> &RequestCounters {
@@ -149,12 +143,38 @@ impl Respond for ContainerCredentials {
 
 struct Refusal {
     code: Code,
-    words: Option<String>,
+    words: Cow<'static, str>,
+}
+
+/// The same for a path that is not there and for a secret that is wrong.
+const NOT_FOUND: Refusal = Refusal::new(
+    Code::NotFound,
+    "nothing at this path, or the secret in it is wrong; credentials are at /v1/credentials and /v2/credentials/SECRET",
+);
+const NO_AUTHORIZATION: &str = "no Authorization header; set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE in the app's container to the sidecar's authorization-token-file";
+const WRONG_AUTHORIZATION: &str = "the Authorization header is wrong; it has to be the content of the sidecar's authorization-token-file or the pod's UID";
+
+impl Refusal {
+    const fn new(code: Code, words: &'static str) -> Self {
+        Refusal {
+            code,
+            words: Cow::Borrowed(words),
+        }
+    }
 }
 
 impl From<Code> for Refusal {
     fn from(code: Code) -> Self {
-        Refusal { code, words: None }
+        Refusal::new(code, code.words())
+    }
+}
+
+impl From<Unavailable> for Refusal {
+    fn from(Unavailable(trouble): Unavailable) -> Self {
+        Refusal {
+            code: Code::CredentialsUnavailable,
+            words: Cow::Owned(trouble.diagnosis.to_string()),
+        }
     }
 }
 

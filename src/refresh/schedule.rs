@@ -84,6 +84,13 @@ struct Failing {
 impl Schedule {
     /// How long to wait for the next attempt; zero when it is due.
     pub fn wait(&self, now: Moment) -> Duration {
+        let pause = self.last_attempt.map_or(Duration::ZERO, |last| {
+            (last + BETWEEN_ATTEMPTS).saturating_duration_since(now.tick)
+        });
+        self.due(now).max(pause)
+    }
+
+    fn due(&self, now: Moment) -> Duration {
         match (&self.failing, &self.held) {
             (Some(failing), _) => failing.next.saturating_duration_since(now.tick),
             (None, Some(held)) => held
@@ -133,11 +140,8 @@ impl Schedule {
 
     /// Something changed that the failure may have been about: the next attempt is at once.
     pub fn changed(&mut self, now: Moment) {
-        let earliest = self
-            .last_attempt
-            .map_or(now.tick, |last| (last + BETWEEN_ATTEMPTS).max(now.tick));
         if let Some(failing) = &mut self.failing {
-            failing.next = failing.next.min(earliest);
+            failing.next = failing.next.min(now.tick);
         }
     }
 }

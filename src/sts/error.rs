@@ -19,8 +19,16 @@ use crate::token::WebIdentityToken;
 pub struct StsError {
     /// What happened on the wire.
     pub kind: StsErrorKind,
-    role: Box<str>,
-    endpoint: Box<str>,
+    asked: Option<Box<Asked>>,
+}
+
+/// What was asked, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Asked {
+    role: String,
+    endpoint: String,
+    /// What STS compares with provider and trust policy.
+    claims: String,
 }
 
 /// What happened on the wire.
@@ -77,10 +85,14 @@ impl StsError {
             },
             _ => StsErrorKind::Garbled { status },
         };
+        let asked = Asked {
+            role: request.role.to_string(),
+            endpoint: endpoint.to_owned(),
+            claims: request.claims.to_string(),
+        };
         StsError {
             kind,
-            role: request.role.as_str().into(),
-            endpoint: endpoint.into(),
+            asked: Some(Box::new(asked)),
         }
     }
 
@@ -88,13 +100,9 @@ impl StsError {
         StsError::of(StsErrorKind::Useless(what.to_owned()))
     }
 
-    /// An error of this kind without a role or an endpoint to name.
+    /// An error of this kind that cannot name what was asked.
     pub fn of(kind: StsErrorKind) -> Self {
-        StsError {
-            kind,
-            role: Box::default(),
-            endpoint: Box::default(),
-        }
+        StsError { kind, asked: None }
     }
 
     /// The row of the table that this error falls into.
@@ -135,10 +143,9 @@ impl StsError {
     }
 
     fn found(&self) -> String {
-        let at = if self.endpoint.is_empty() {
-            "STS"
-        } else {
-            &self.endpoint
+        let at = match &self.asked {
+            Some(asked) => asked.endpoint.as_str(),
+            None => "STS",
         };
         match &self.kind {
             StsErrorKind::Answered {
@@ -147,25 +154,25 @@ impl StsError {
                 message,
                 request_id,
             } => {
-                let code = if code.is_empty() {
-                    "without a code"
-                } else {
-                    code
-                };
-                let said = if message.is_empty() {
-                    String::new()
-                } else {
-                    format!(" {}", quote(message))
-                };
-                let id = request_id
-                    .as_ref()
-                    .map_or(String::new(), |id| format!(", request id {}", quote(id)));
-                let role = if self.role.is_empty() {
-                    String::new()
-                } else {
-                    format!(" for role {}", self.role)
-                };
-                format!("STS answered {status} {code}{said}{role}{id}")
+                let mut found = format!("STS answered {status}");
+                match code.as_str() {
+                    "" => found.push_str(" without a code"),
+                    code => found.push_str(&format!(" {code}")),
+                }
+                if !message.is_empty() {
+                    found.push_str(&format!(" {}", quote(message)));
+                }
+                if let Some(asked) = &self.asked {
+                    found.push_str(&format!(" for role {}", asked.role));
+                    // The token's claims matter where STS compared them with something.
+                    if self.remedy() != Remedy::Wait {
+                        found.push_str(&format!(" and a token with {}", asked.claims));
+                    }
+                }
+                if let Some(id) = request_id {
+                    found.push_str(&format!(", request id {}", quote(id)));
+                }
+                found
             }
             StsErrorKind::TimedOut => format!("no answer from {at} in time"),
             StsErrorKind::Unreachable(cause) => format!("no connection to {at}: {cause}"),
@@ -243,12 +250,15 @@ mod tests {
                 message: "Not authorized".into(),
                 request_id: Some("b2f1".into()),
             },
-            role: "arn:aws:iam::111122223333:role/app".into(),
-            endpoint: Box::default(),
+            asked: Some(Box::new(Asked {
+                role: "arn:aws:iam::111122223333:role/app".into(),
+                endpoint: String::new(),
+                claims: "sub \"s\"".into(),
+            })),
         };
         let sentence = error.to_string();
         assert!(sentence.starts_with(
-            "STS answered 403 AccessDenied \"Not authorized\" for role arn:aws:iam::111122223333:role/app, request id \"b2f1\"; expected a role that exists"
+            "STS answered 403 AccessDenied \"Not authorized\" for role arn:aws:iam::111122223333:role/app and a token with sub \"s\", request id \"b2f1\"; expected a role that exists"
         ), "{sentence}");
     }
 }

@@ -54,6 +54,25 @@ fn in_time(ask: impl Fn() -> Answer) {
 }
 
 #[test]
+fn half_a_request_behind_a_whole_one_gets_no_more_time_than_any_other() {
+    let pod = Pod::new();
+    let sidecar = pod.ready_sidecar();
+    let uid = [("authorization", pod.request.pod_uid())];
+    let head = get_head(sidecar.credentials, "/v1/credentials", &uid);
+    let mut connection = Connection::open(sidecar.credentials);
+    connection
+        .send(format!("{head}GET /v1/cred").as_bytes())
+        .expect("sent");
+    let whole = connection.receive().expect("whole").expect("an answer");
+    assert_eq!(whole.status, 200);
+    let refused = connection.receive().expect("whole").expect("an answer");
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (408, "RequestTimeout")
+    );
+}
+
+#[test]
 fn a_thousand_idle_and_two_hundred_slow_connections_make_nobody_wait() {
     raise_our_own_limit();
     let pod = Pod::new();

@@ -174,9 +174,10 @@ fn a_file_with_what_it_cannot_hold_is_refused_with_the_key() {
             "the key \"config\", which is no setting",
         ),
         ("roles: []\n", "the key \"roles\", which is no setting"),
+        ("audience: {a: b}\n", "audience is not a single value"),
         (
-            "audience: {a: b}\n",
-            "audience is neither a value nor a list",
+            "authorization: {a: b}\n",
+            "authorization is neither a value nor a list",
         ),
         ("- a\n", "is not a YAML mapping of settings"),
         (
