@@ -22,7 +22,7 @@ use crate::outputs::authorization::{Authorization, Methods};
 use crate::outputs::authorization_token::{AuthorizationToken, AuthorizationTokenError};
 use crate::outputs::container_credentials::ContainerCredentials;
 use crate::refresh::Refresh;
-use crate::store::{Reader, store};
+use crate::store::store;
 use crate::sts::Sts;
 
 /// The most connections at the credentials door,
@@ -93,11 +93,8 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     let draining = Arc::new(OnceLock::new());
 
     let mut doors = JoinSet::new();
-    let authorization = Authorization::new(
-        config.doors.authorization,
-        token.clone(),
-        Reader::clone(&reader),
-    );
+    let authorization =
+        Authorization::new(config.doors.authorization, token.clone(), reader.clone());
     let door = Arc::new(ContainerCredentials::new(
         reader.clone(),
         authorization,
@@ -120,11 +117,11 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     open("ops", vec![ops_listener], ops, &ops_registry, &mut doors);
 
     let mut tasks = JoinSet::new();
-    let (sts, stop_clock) = (Sts::new(&config.sts, clock.clone()), clock.clone());
+    let sts = Sts::new(&config.sts, clock.clone());
     let refresh = Refresh::new(
         config.refresh,
         sts,
-        clock,
+        clock.clone(),
         writer,
         metrics,
         fastrand::Rng::new(),
@@ -143,7 +140,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     tokio::select! {
         name = signals.next() => {
             tracing::info!(signal = name, drain_delay = %humantime::format_duration(config.drain_delay), "asked to stop");
-            draining.get_or_init(|| stop_clock.local());
+            draining.get_or_init(|| clock.local());
             tokio::select! {
                 () = sleep(config.drain_delay) => {}
                 _ = signals.next() => tracing::info!("asked again; not waiting any longer"),
@@ -155,7 +152,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
         died = first_end(&mut tasks) => return Err(died),
         died = first_end(&mut doors) => return Err(died),
     }
-    draining.get_or_init(|| stop_clock.local());
+    draining.get_or_init(|| clock.local());
     credentials_registry.stop();
     ops_registry.stop();
     let answered = timeout(LAST_ANSWERS, async {

@@ -102,25 +102,16 @@ const fn without_default(
     help: &'static str,
 ) -> Setting {
     Setting {
-        name,
-        value: Some(value),
-        list: false,
         default: None,
         otherwise,
-        also,
-        help,
+        ..setting(name, value, "", also, help)
     }
 }
 
 const fn switch(name: &'static str, also: &'static [&'static str], help: &'static str) -> Setting {
     Setting {
-        name,
         value: None,
-        list: false,
-        default: Some("false"),
-        otherwise: "",
-        also,
-        help,
+        ..setting(name, "", "false", also, help)
     }
 }
 
@@ -139,7 +130,7 @@ pub const SETTINGS: &[Setting] = &[
     without_default(
         "role-arn",
         "ARN",
-        "required",
+        "none; required",
         &["AWS_ROLE_ARN"],
         "The IAM role to assume; the EKS webhook writes AWS_ROLE_ARN from the service account's annotation",
     ),

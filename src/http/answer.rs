@@ -16,7 +16,7 @@ pub type Answer = Response<Full<Bytes>>;
 /// Why a request was not answered with what it asked for. The name is the `code` that clients see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
-    /// Not HTTP/1.1, or without exactly one Host.
+    /// Not HTTP/1, not exactly one Host, or several authorizations.
     MalformedRequest,
     /// Came through a proxy.
     ForwardedRequest,
@@ -74,7 +74,7 @@ impl Code {
     pub const fn words(self) -> &'static str {
         match self {
             Code::MalformedRequest => {
-                "the request is not well-formed HTTP/1.1 with one Host and at most one Authorization header"
+                "the request is not well-formed HTTP/1 with one Host and at most one Authorization header"
             }
             Code::ForwardedRequest => {
                 "forwarded requests are not answered; take the proxy out of the way (NO_PROXY=127.0.0.1,localhost)"
@@ -90,7 +90,9 @@ impl Code {
             Code::Unauthorized => "no Authorization header",
             Code::Forbidden => "the Authorization header is wrong",
             Code::RequestTimeout => "the head of the request took longer than 5 s",
-            Code::RequestHeaderFieldsTooLarge => "the head of the request is larger than 8 KiB",
+            Code::RequestHeaderFieldsTooLarge => {
+                "the head of the request is larger than 8 KiB or has more than 100 headers"
+            }
             Code::CredentialsUnavailable => "there are no credentials at the moment",
         }
     }

@@ -29,7 +29,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may lie idle between two requests.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a connection is idle before its buffers are given back.
-const RESTS_AFTER: Duration = Duration::from_millis(20);
+const RESTS_AFTER: Duration = Duration::from_millis(2);
 /// When the door closes, requests that were sent by now may take this long to be noticed.
 const LAST_CALL: Duration = Duration::from_millis(100);
 
@@ -47,13 +47,16 @@ enum End {
 pub(super) async fn drive<R: Respond>(stream: TcpStream, peer: Peer, slot: Slot, door: Arc<R>) {
     let slot = Arc::new(slot);
     let mut io = WatchedIo::new(stream, Arc::clone(&slot));
+    let mut alarm = pin!(sleep_until(Instant::now() + HEAD_TIMEOUT));
+    // Many clients ask once and keep the connection: only who asks again gets a pause before the buffers go.
+    let mut pause = Duration::ZERO;
     let end = loop {
-        if let Some(end) = rest(&io, &slot).await {
+        if let Some(end) = rest(&io, &slot, alarm.as_mut()).await {
             break end;
         }
-        // On the heap, so that a resting connection does not keep the room for it.
-        let (socket, end) = Box::pin(converse(io, peer, &slot, &*door)).await;
+        let (socket, end) = on_heap(converse(io, peer, &slot, &*door, alarm.as_mut(), pause)).await;
         io = socket;
+        pause = RESTS_AFTER;
         match end {
             End::Rests => {}
             end => break end,
@@ -63,16 +66,20 @@ pub(super) async fn drive<R: Respond>(stream: TcpStream, peer: Peer, slot: Slot,
     match end {
         End::Refused(code) => {
             door.counters().count(code.status().as_u16());
-            refuse(socket, code).await;
+            on_heap(refuse(socket, code)).await;
         }
         End::Closed | End::Rests => drop(socket.shutdown().await),
     }
 }
 
+/// Keeps the room that a future needs out of the one that awaits it: a resting connection is to be small.
+fn on_heap<F: Future>(future: F) -> Pin<Box<F>> {
+    Box::pin(future)
+}
+
 /// Waits until the client says something. hyper keeps two buffers of 8 KiB for each connection: hundreds of silent ones
 /// would be most of this program's memory, so that it is only there while something happens. `None`: something does.
-async fn rest(io: &WatchedIo, slot: &Slot) -> Option<End> {
-    let mut alarm = pin!(sleep_until(Instant::now()));
+async fn rest(io: &WatchedIo, slot: &Slot, mut alarm: Pin<&mut Sleep>) -> Option<End> {
     let mut last_call = None;
     poll_fn(|cx| {
         slot.register(cx.waker());
@@ -92,12 +99,14 @@ async fn rest(io: &WatchedIo, slot: &Slot) -> Option<End> {
     .await
 }
 
-/// Answers requests while they come; gives the socket back.
+/// Answers requests while they come; gives the socket back when none has come for a `pause`.
 async fn converse<R: Respond>(
     io: WatchedIo,
     peer: Peer,
     slot: &Slot,
     door: &R,
+    mut alarm: Pin<&mut Sleep>,
+    pause: Duration,
 ) -> (WatchedIo, End) {
     let service = service_fn(move |request: Request<Incoming>| async move {
         slot.enter_phase(Phase::Busy);
@@ -110,7 +119,6 @@ async fn converse<R: Respond>(
         .max_buf_size(LARGEST_HEAD)
         .half_close(true)
         .serve_connection(io, service);
-    let mut alarm = pin!(sleep_until(Instant::now()));
     let mut last_call = None;
     let end = poll_fn(|cx| {
         slot.register(cx.waker());
@@ -126,7 +134,11 @@ async fn converse<R: Respond>(
                 Pin::new(&mut connection).graceful_shutdown();
                 continue;
             }
-            let limit = time_limit(slot.phase(), last_call, RESTS_AFTER, End::Rests);
+            let phase = slot.phase();
+            if pause.is_zero() && matches!(phase, Phase::Idle(_)) {
+                return Poll::Ready(End::Rests);
+            }
+            let limit = time_limit(phase, last_call, pause, End::Rests);
             return poll_limit(limit, alarm.as_mut(), cx);
         }
     })
@@ -205,4 +217,37 @@ async fn refuse(mut socket: TcpStream, code: Code) {
     };
     // The client may be gone already: there is nobody left to tell.
     let _ = timeout(MOMENT, parting).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::{Answer, Registry};
+    use crate::metrics::RequestCounters;
+
+    struct Nobody;
+
+    impl Respond for Nobody {
+        async fn respond(&self, _: Request<Incoming>, _: Peer) -> Answer {
+            unreachable!("nobody asks")
+        }
+
+        fn counters(&self) -> &RequestCounters {
+            unreachable!("nobody is answered")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_resting_connection_keeps_no_buffers() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let local = listener.local_addr().unwrap();
+        let stream = TcpStream::connect(local).await.unwrap();
+        let slot = Registry::new(1).enter().unwrap();
+        let peer = Peer {
+            remote: local,
+            local,
+        };
+        let size = size_of_val(&drive(stream, peer, slot, Arc::new(Nobody)));
+        assert!(size < 1024, "{size} bytes");
+    }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use hyper::Request;
-use hyper::header::{AUTHORIZATION, FORWARDED, HOST, HeaderMap, VIA};
+use hyper::header::{AUTHORIZATION, FORWARDED, HOST, HeaderMap, HeaderName, VIA};
 
 use super::authorization_token::AuthorizationToken;
 use crate::http::{Code, Peer};
@@ -145,38 +145,38 @@ pub fn shown(headers: &HeaderMap) -> Option<&[u8]> {
 
 /// The checks that come before any path: form, forwarding, peer, Host.
 pub fn admit<B>(request: &Request<B>, peer: Peer) -> Result<(), Code> {
-    let headers = request.headers();
-    let mut hosts = headers.get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return Err(Code::MalformedRequest);
-    };
-    if headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
+    let (mut hosts, mut authorizations, mut forwarded) = (0, 0, false);
+    let mut host = "";
+    // One look at each header: there are few, and asking the map for each name costs more.
+    for (name, value) in request.headers() {
+        if name == HOST {
+            hosts += 1;
+            host = value.to_str().unwrap_or_default();
+        } else if name == AUTHORIZATION {
+            authorizations += 1;
+        } else if [X_FORWARDED_FOR, FORWARDED, VIA].contains(name) {
+            forwarded = true;
+        }
+    }
+    if hosts != 1 || authorizations > 1 {
         return Err(Code::MalformedRequest);
     }
-    let forwarded = headers.contains_key("x-forwarded-for")
-        || headers.contains_key(FORWARDED)
-        || headers.contains_key(VIA);
     if forwarded {
         return Err(Code::ForwardedRequest);
     }
     if !is_in_pod(peer) {
         return Err(Code::ForbiddenPeer);
     }
-    let host = host.to_str().unwrap_or_default();
     // The absolute form names a host of its own.
-    let authority = request
-        .uri()
-        .authority()
-        .map(|authority| authority.as_str());
-    if [Some(host), authority]
-        .iter()
-        .flatten()
-        .any(|host| !is_own_host(host, peer))
+    let authority = request.uri().authority();
+    if !is_own_host(host, peer) || authority.is_some_and(|named| !is_own_host(named.as_str(), peer))
     {
         return Err(Code::ForbiddenHost);
     }
     Ok(())
 }
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Another pod, or another node, has another address than ours.
 fn is_in_pod(peer: Peer) -> bool {
