@@ -14,9 +14,10 @@ JAVASCRIPT_CLIENTS := @aws-sdk/client-sts@3.1169.0 @aws-sdk/credential-providers
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
 
+# Most tests wait for something most of the time: more of them at once than there are cores.
 .PHONY: test
 test: need lint clients ## format, lint, unit, end-to-end and real-client tests
-	IRSA_SIDECAR_TEST_CLIENTS="$(abspath $(CLIENTS))" $(CARGO) test --workspace --locked
+	RUST_TEST_THREADS=8 IRSA_SIDECAR_TEST_CLIENTS="$(abspath $(CLIENTS))" $(CARGO) test --workspace --locked
 
 .PHONY: lint
 lint: ## formatting and clippy, warnings are errors

@@ -29,7 +29,7 @@ pub struct FileWatch {
 
 /// A watch, and the directory that it is on: another one may have taken its name since.
 struct Armed {
-    directory: Option<(u64, u64)>,
+    directory: (u64, u64),
     _watcher: RecommendedWatcher,
 }
 
@@ -64,28 +64,24 @@ impl FileWatch {
 
     /// Watches the directory that is there now, where that is not done yet.
     fn arm(&mut self) {
-        let directory = std::fs::metadata(&self.directory)
-            .map(|found| (found.dev(), found.ino()))
-            .ok();
-        if self
-            .armed
-            .as_ref()
-            .is_some_and(|armed| armed.directory == directory)
-        {
-            return;
-        }
-        match self.watcher() {
-            Ok(watcher) => {
-                self.armed = Some(Armed {
+        let armed = match std::fs::metadata(&self.directory) {
+            Ok(found) => {
+                let directory = (found.dev(), found.ino());
+                if self
+                    .armed
+                    .as_ref()
+                    .is_some_and(|armed| armed.directory == directory)
+                {
+                    return;
+                }
+                self.watcher().map(|watcher| Armed {
                     directory,
                     _watcher: watcher,
-                });
+                })
             }
-            Err(error) => {
-                self.armed = None;
-                self.complain(&error);
-            }
-        }
+            Err(error) => Err(notify::Error::io(error)),
+        };
+        self.armed = armed.map_err(|error| self.complain(&error)).ok();
     }
 
     fn watcher(&self) -> notify::Result<RecommendedWatcher> {
