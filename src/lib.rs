@@ -3,39 +3,39 @@
 //! This list is the map, in dependency order: a module uses only what stands above it (`tests/e2e/architecture.rs`
 //! holds that). The pipeline is `token -> claims -> sts -> store -> outputs`, kept moving by `refresh`, wired in `app`.
 
-/// What was found, expected and is to be done, under stable ids.
+// What was found, expected and is to be done, under stable ids.
 pub mod diagnosis;
-/// Text that is never shown and is wiped.
+// Text that is never shown and is wiped.
 pub mod secret;
-/// Wall time corrected by STS, and a tick that nothing can move.
+// Wall time corrected by STS, and a tick that nothing can move.
 pub mod clock;
-/// One session's credentials and the one body that every door gives out.
+// One session's credentials and the one body that every door gives out.
 pub mod credentials;
-/// Notices that a file may have changed.
+// Notices that a file may have changed.
 pub mod watch;
-/// The projected service account token file.
+// The projected service account token file.
 pub mod token;
-/// Claims, checked before anything leaves the pod.
+// Claims, checked before anything leaves the pod.
 pub mod claims;
-/// The role's ARN and the role session name.
+// The role's ARN and the role session name.
 pub mod role;
-/// One exchange with STS.
+// One exchange with STS.
 pub mod sts;
-/// The newest credentials; one writer, many readers.
+// The newest credentials; one writer, many readers.
 pub mod store;
-/// What is counted.
+// What is counted.
 pub mod metrics;
-/// When to exchange, and the task that does it.
+// When to exchange, and the task that does it.
 pub mod refresh;
-/// HTTP/1.1: accepting, limits, answers.
+// HTTP/1.1: accepting, limits, answers.
 pub mod http;
-/// What the pod may ask for.
+// What the pod may ask for.
 pub mod outputs;
-/// Health and metrics.
+// Health and metrics.
 pub mod ops;
-/// Logs.
+// Logs.
 pub mod telemetry;
-/// From text in three spellings to every component's `Config`.
+// From text in three spellings to every component's `Config`.
 pub mod config;
-/// Wires it all, and takes it down.
+// Wires it all, and takes it down.
 pub mod app;
