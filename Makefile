@@ -41,7 +41,7 @@ $(CLIENTS)/javascript/.installed: Makefile
 # Named before anything is built: half an hour into a build is too late to learn that npm is missing.
 .PHONY: need
 need:
-	@missing=; for tool in $(CARGO) cc python3 node npm; do \
+	@missing=; for tool in $(CARGO) cc python3 node npm prlimit unshare setpriv mkfifo kill; do \
 	  command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$$missing python3-venv(and-pip)"; \
 	if [ -n "$$missing" ]; then echo "missing, needed by the tests:$$missing" >&2; exit 1; fi
