@@ -48,9 +48,9 @@ pub struct Claims {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kubernetes {
     /// The namespace of the service account.
-    pub namespace: String,
+    pub namespace: Option<String>,
     /// The name of the service account.
-    pub service_account: String,
+    pub service_account: Option<String>,
     /// The pod that the token is bound to.
     pub pod: Option<Pod>,
 }
@@ -225,32 +225,29 @@ fn time_claim(
     }
 }
 
+/// What is missing in it is no reason to refuse a token: STS does not look at it.
 fn kubernetes(claims: &Map<String, Value>) -> Result<Option<Kubernetes>, ClaimsError> {
-    let Some(object) = claims.get("kubernetes.io").filter(|value| !value.is_null()) else {
-        return Ok(None);
+    let object = match claims.get("kubernetes.io") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(object @ Value::Object(_)) => object,
+        Some(other) => {
+            return Err(ClaimsError::Malformed {
+                claim: "kubernetes.io",
+                found: type_of(other),
+                expected: "an object",
+            });
+        }
     };
     let text = |pointer: &str| {
-        object
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
+        let text = object.pointer(pointer).and_then(Value::as_str)?;
+        (!text.is_empty()).then(|| text.to_owned())
     };
-    let malformed = ClaimsError::Malformed {
-        claim: "kubernetes.io",
-        found: "without namespace or serviceaccount.name",
-        expected: "an object with both",
-    };
-    let pod = text("/pod/name")
-        .zip(text("/pod/uid"))
-        .map(|(name, uid)| Pod { name, uid });
-    let (namespace, service_account) = text("/namespace")
-        .zip(text("/serviceaccount/name"))
-        .ok_or(malformed)?;
     Ok(Some(Kubernetes {
-        namespace,
-        service_account,
-        pod,
+        namespace: text("/namespace"),
+        service_account: text("/serviceaccount/name"),
+        pod: text("/pod/name")
+            .zip(text("/pod/uid"))
+            .map(|(name, uid)| Pod { name, uid }),
     }))
 }
 

@@ -102,11 +102,12 @@ impl SessionName {
     pub fn from_claims(claims: &Claims) -> Self {
         match &claims.kubernetes {
             Some(Kubernetes { pod: Some(pod), .. }) => SessionName::fitted(&pod.name),
-            Some(kubernetes) => SessionName::fitted(&format!(
-                "{}.{}",
-                kubernetes.namespace, kubernetes.service_account
-            )),
-            None => SessionName::fitted(&claims.subject),
+            Some(Kubernetes {
+                namespace: Some(namespace),
+                service_account: Some(name),
+                ..
+            }) => SessionName::fitted(&format!("{namespace}.{name}")),
+            _ => SessionName::fitted(&claims.subject),
         }
     }
 

@@ -52,6 +52,8 @@ fn the_token_that_the_kubelet_projects_passes() {
     verdict(&with("aud", json!("sts.amazonaws.com"))).unwrap();
     verdict(&with("aud", json!(["other", "sts.amazonaws.com"]))).unwrap();
     verdict(&with("exp", json!(NOW as f64 + 10.5))).unwrap();
+    verdict(&with("kubernetes.io", json!(null))).unwrap();
+    verdict(&with("kubernetes.io", json!({"pod": {"name": "app-1"}}))).unwrap();
 }
 
 #[test]

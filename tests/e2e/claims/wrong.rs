@@ -184,8 +184,8 @@ pub(super) fn wrong_claims() -> Vec<Wrong> {
         ),
         malformed(json!({ "nbf": {} }), &["claim nbf is an object"]),
         malformed(
-            json!({ "kubernetes.io": { "namespace": null } }),
-            &["claim kubernetes.io is without namespace or serviceaccount.name"],
+            json!({ "kubernetes.io": "team" }),
+            &["claim kubernetes.io is a string", "an object"],
         ),
     ]
 }
