@@ -23,13 +23,16 @@ use crate::diagnosis::{Diagnosis, Finding, Remedy};
 use crate::metrics::Metrics;
 use crate::role::{RoleArn, SessionName};
 use crate::secret::Secret;
-use crate::store::{PodUid, Trouble, Writer};
+use crate::store::{PodUid, Trouble, Writer, served_for};
 use crate::sts::{AssumeRole, Exchange, StsError};
 use crate::token::{self, Mount, TokenError, WebIdentityToken};
 use crate::watch::FileWatch;
 
 /// What every role allows.
 const DURATION_OF_EVERY_ROLE: Duration = Duration::from_secs(3600);
+
+/// The line to look for in a log.
+const NO_CREDENTIALS: &str = "no credentials";
 
 /// What to exchange for what.
 #[derive(Debug, Clone)]
@@ -60,7 +63,7 @@ pub struct Refresh<E> {
     said_not_rotating: bool,
     credentials: Option<Arc<Credentials>>,
     trouble_since: Option<SystemTime>,
-    /// The finding that was logged last, and whether credentials were left at that time.
+    /// The finding that was logged last, and whether credentials were given out at that time.
     last_said: Option<(Finding, bool)>,
 }
 
@@ -105,14 +108,19 @@ impl<E: Exchange> Refresh<E> {
     pub async fn run(mut self) {
         let mut watch = FileWatch::new(&self.config.token_file);
         loop {
+            self.notice_the_end();
             let wait = self.schedule.wait(self.clock.now());
             if wait.is_zero() {
                 let outcome = self.attempt().await;
                 self.take(outcome);
                 continue;
             }
+            let nap = match self.served_for() {
+                Duration::ZERO => LONGEST_SLEEP,
+                until_the_end => LONGEST_SLEEP.min(until_the_end),
+            };
             tokio::select! {
-                () = sleep(wait.min(LONGEST_SLEEP)) => {}
+                () = sleep(wait.min(nap)) => {}
                 () = self.writer.nudged() => {}
                 () = watch.changed() => self.look_at_token().await,
             }
@@ -262,20 +270,38 @@ impl<E: Exchange> Refresh<E> {
 
     /// One line per transition: a failure that repeats itself is said at debug level.
     fn say(&mut self, error: &RefreshError, diagnosis: &Diagnosis, delay: Duration) {
-        let left = self
-            .credentials
-            .as_ref()
-            .map_or(Duration::ZERO, |held| held.remaining(self.clock.now()));
-        let (finding, retry_in, held_for) = (diagnosis.finding.id, whole(delay), whole(left));
-        let saying = Some((diagnosis.finding, left.is_zero()));
+        let served = !self.served_for().is_zero();
+        let (finding, retry_in) = (diagnosis.finding.id, whole(delay));
+        let saying = Some((diagnosis.finding, served));
         if self.last_said == saying {
-            tracing::debug!(%error, finding, %retry_in, %held_for, "still no new credentials");
-        } else if left.is_zero() {
-            tracing::error!(%error, finding, %retry_in, "no credentials");
+            tracing::debug!(%error, finding, %retry_in, served, "still no new credentials");
+        } else if served {
+            let until = self
+                .credentials
+                .as_ref()
+                .map(|held| rfc3339(held.expiration()));
+            tracing::warn!(%error, finding, %retry_in, until, "no new credentials; serving the last ones");
         } else {
-            tracing::warn!(%error, finding, %retry_in, %held_for, "no new credentials; serving the last ones");
+            tracing::error!(%error, finding, %retry_in, "{NO_CREDENTIALS}");
         }
         self.last_said = saying;
+    }
+
+    /// The last credentials may end between two attempts, minutes before the next.
+    fn notice_the_end(&mut self) {
+        if let Some((finding, true)) = self.last_said
+            && self.served_for().is_zero()
+        {
+            tracing::error!(finding = finding.id, "{NO_CREDENTIALS}");
+            self.last_said = Some((finding, false));
+        }
+    }
+
+    fn served_for(&self) -> Duration {
+        let now = self.clock.now();
+        self.credentials
+            .as_ref()
+            .map_or(Duration::ZERO, |held| served_for(held, now))
     }
 }
 

@@ -20,13 +20,12 @@ const FLOOR: Duration = Duration::from_secs(20);
 
 /// Everything that a reader may see.
 #[derive(Debug, Clone)]
-pub struct State {
+struct State {
     /// The last good ones, perhaps expired by now.
-    pub credentials: Option<Arc<Credentials>>,
-    /// The pod's UID as the token tells it.
-    pub pod_uid: PodUid,
+    credentials: Option<Arc<Credentials>>,
+    pod_uid: PodUid,
     /// Why the last attempt failed; `None` after a success.
-    pub trouble: Option<Arc<Trouble>>,
+    trouble: Option<Arc<Trouble>>,
 }
 
 /// What is known of the pod's UID.
@@ -131,7 +130,7 @@ impl Reader {
     pub fn credentials(&self) -> Result<Arc<Credentials>, Unavailable> {
         let state = self.state.borrow();
         match &state.credentials {
-            Some(credentials) if is_served(credentials, self.clock.now()) => {
+            Some(credentials) if !served_for(credentials, self.clock.now()).is_zero() => {
                 Ok(Arc::clone(credentials))
             }
             _ => {
@@ -165,7 +164,7 @@ impl Reader {
             let alive = state
                 .credentials
                 .as_ref()
-                .is_some_and(|held| is_served(held, self.clock.now()));
+                .is_some_and(|held| !served_for(held, self.clock.now()).is_zero());
             alive || state.trouble.is_some()
         });
         // An error means that the writer is gone: nothing will change any more.
@@ -190,8 +189,11 @@ impl Reader {
     }
 }
 
-fn is_served(credentials: &Credentials, now: Moment) -> bool {
-    credentials.remaining(now) > floor(credentials.lifetime())
+/// How long credentials are still given out; zero from their end on.
+pub fn served_for(credentials: &Credentials, now: Moment) -> Duration {
+    credentials
+        .remaining(now)
+        .saturating_sub(floor(credentials.lifetime()))
 }
 
 fn floor(lifetime: Duration) -> Duration {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::settings::{CONFIG, PREFIX, SETTINGS, Setting};
+use crate::diagnosis::quote;
 
 /// The text of every flag that was given, by setting.
 pub type Flags = BTreeMap<&'static str, String>;
@@ -164,7 +165,9 @@ fn read(path: &Path) -> Result<BTreeMap<String, Value>, String> {
     if text.trim().is_empty() {
         return Ok(BTreeMap::new());
     }
-    serde_saphyr::from_str(&text)
+    // Without the lines around the error: the path may name a file of secrets by mistake.
+    let options = serde_saphyr::options! { with_snippet: false };
+    serde_saphyr::from_str_with_options(&text, options)
         .map_err(|error| format!("the file {shown} is not a YAML mapping of settings: {error}"))
 }
 
@@ -173,7 +176,12 @@ fn entry(path: &Path, key: &str, value: &Value) -> Result<String, String> {
     let setting = SETTINGS
         .iter()
         .find(|setting| setting.name != CONFIG && setting.key() == key)
-        .ok_or_else(|| format!("the file {shown} has the key {key:?}, which is no setting"))?;
+        .ok_or_else(|| {
+            format!(
+                "the file {shown} has the key {}, which is no setting",
+                quote(key)
+            )
+        })?;
     let text = match setting.list {
         true => scalar(value).or_else(|| list(value)),
         false => scalar(value),
@@ -275,6 +283,24 @@ mod tests {
         assert_eq!(value("authorization"), "token,pod-uid");
         assert_eq!(value("use-fips-endpoint"), "true");
         assert_eq!(value("authorization-token-mode"), "0640");
+    }
+
+    #[test]
+    fn a_file_of_secrets_named_by_mistake_is_not_repeated() {
+        for content in [
+            "eyJhbGciOiJSUzI1NiJ9.hunter2.c2ln",
+            "a: b\nsecret: hunter2\n  bad: [hunter2\n",
+            "- hunter2\n",
+            "roleArn: {password: hunter2}\n",
+        ] {
+            let file = file(content);
+            let flags = Flags::from([(CONFIG, file.path().to_str().unwrap().to_owned())]);
+            let errors = gather(flags, []).errors;
+            assert!(
+                !errors.is_empty() && !errors.concat().contains("hunter2"),
+                "{errors:?}"
+            );
+        }
     }
 
     #[test]

@@ -260,3 +260,24 @@ fn fifty_clients_at_once_cause_one_exchange() {
     });
     assert_eq!(pod.exchange_calls().len(), 1);
 }
+
+/// What somebody has to change is tried every half minute at best: the end of the last credentials is not for the next
+/// attempt to tell.
+#[test]
+fn the_end_of_the_last_credentials_is_logged_when_it_comes_and_once() {
+    let pod = Pod::new();
+    pod.emulator
+        .sts()
+        .set_session_lifetime(Some(Duration::from_secs(6)));
+    let sidecar = pod.ready_sidecar();
+    pod.emulator.sts().fail(Fault::error("AccessDenied"));
+    let end = sidecar.wait_message("no credentials");
+    assert_eq!(end["level"], "ERROR");
+    assert_eq!(end["finding"], "sts-access-denied");
+    assert_eq!(sidecar.get_credentials(&pod).status, 503);
+    let said = sidecar.events();
+    let ends = said
+        .iter()
+        .filter(|event| event["message"] == "no credentials");
+    assert_eq!(ends.count(), 1);
+}
