@@ -26,8 +26,9 @@ use crate::diagnosis::quote;
 use crate::outputs::authorization::Methods;
 use crate::refresh::RefreshConfig;
 use crate::secret::{Secret, without_password};
-use crate::sts::{EndpointUrl, Proxy, StsConfig, Trust};
+use crate::sts::StsConfig;
 use crate::telemetry::{LogConfig, LogFormat};
+use crate::transport::{EndpointUrl, Network, Proxy, Trust};
 use crate::{claims, token};
 
 /// Under this, most SDKs ask before every call; see `docs/configuration.md`.
@@ -210,8 +211,7 @@ impl Resolver {
                 endpoint_url,
                 use_fips,
                 use_dualstack,
-                trust,
-                proxy,
+                network: Network { trust, proxy },
             },
             doors: doors?,
             log: log?,

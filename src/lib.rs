@@ -19,6 +19,8 @@ pub mod token;
 pub mod claims;
 // The role's ARN and the role session name.
 pub mod role;
+// HTTPS to AWS, and an ear for its clock.
+pub mod transport;
 // One exchange with STS.
 pub mod sts;
 // The newest credentials; one writer, many readers.

@@ -3,11 +3,9 @@
 //! `aws-sdk-sts` speaks the protocol; retries are not its business but the refresh loop's, which knows until when
 //! credentials are still good. Nothing here logs a body: an answer may hold credentials.
 
-mod connector;
 mod endpoint;
 mod error;
 mod table;
-mod trust;
 
 use std::future::Future;
 use std::time::Duration;
@@ -16,20 +14,16 @@ use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::{BehaviorVersion, Region, retry::RetryConfig};
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityOutput;
 use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::http_client_fn;
 
-pub use self::endpoint::{EndpointUrl, EndpointUrlError};
 pub use self::error::{StsError, StsErrorKind};
-pub use self::trust::{Trust, TrustError};
 use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::credentials::{Credentials, Session};
 use crate::role::{RoleArn, SessionName};
-use crate::secret::{Secret, without_password};
+use crate::secret::Secret;
 use crate::token::WebIdentityToken;
-
-/// The whole exchange, from name resolution to the last byte.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::transport::{EndpointUrl, Network, OPERATION_TIMEOUT, Transport};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -69,45 +63,14 @@ pub struct StsConfig {
     pub use_fips: bool,
     /// The dual-stack endpoint of the region.
     pub use_dualstack: bool,
-    /// Whose certificates are trusted; not needed for a plain endpoint on loopback.
-    pub trust: Option<Trust>,
-    /// The proxy, and the hosts that go around it.
-    pub proxy: Option<Proxy>,
-}
-
-/// `HTTPS_PROXY` and `NO_PROXY`.
-#[derive(Clone)]
-pub struct Proxy {
-    /// May hold a password.
-    url: Secret,
-    no_proxy: String,
-}
-
-impl Proxy {
-    /// `None` where `url` is no `http://` or `https://` address. `no_proxy` may be empty.
-    pub fn new(url: Secret, no_proxy: String) -> Option<Self> {
-        let proxy = Proxy { url, no_proxy };
-        connector::proxy_config(&proxy).is_ok().then_some(proxy)
-    }
-
-    /// The address without user name and password.
-    pub fn shown(&self) -> String {
-        without_password(self.url.expose())
-    }
-}
-
-impl std::fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Proxy")
-            .field("no_proxy", &self.no_proxy)
-            .finish_non_exhaustive()
-    }
+    /// How to get there.
+    pub network: Network,
 }
 
 /// The real exchange.
 pub struct Sts {
     client: aws_sdk_sts::Client,
-    connector: SharedHttpConnector,
+    transport: Transport,
     endpoint: String,
     clock: Clock,
 }
@@ -115,14 +78,15 @@ pub struct Sts {
 impl Sts {
     /// Builds the client; connects to nothing.
     pub fn new(config: &StsConfig, clock: Clock) -> Self {
-        let connector = SharedHttpConnector::new(connector::connector(config, clock.clone()));
-        let shared = connector.clone();
+        let endpoint = config.endpoint_url.as_ref();
+        let transport = Transport::new(&config.network, endpoint, clock.clone());
+        let connector = transport.connector();
         let mut sdk = aws_sdk_sts::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(config.region.clone()))
             .use_fips(config.use_fips)
             .use_dual_stack(config.use_dualstack)
-            .http_client(http_client_fn(move |_, _| shared.clone()))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
             .sleep_impl(TokioSleep::new())
             .retry_config(RetryConfig::disabled())
             .timeout_config(
@@ -130,10 +94,10 @@ impl Sts {
                     .operation_timeout(OPERATION_TIMEOUT)
                     .build(),
             );
-        sdk.set_endpoint_url(config.endpoint_url.as_ref().map(ToString::to_string));
+        sdk.set_endpoint_url(endpoint.map(ToString::to_string));
         Sts {
             client: aws_sdk_sts::Client::from_conf(sdk.build()),
-            connector,
+            transport,
             endpoint: endpoint::base_url(config),
             clock,
         }
@@ -157,7 +121,7 @@ impl Exchange for Sts {
     }
 
     async fn ask_time(&self) {
-        connector::ask_time(&self.connector, &self.endpoint).await;
+        self.transport.ask_time(&self.endpoint).await;
     }
 }
 

@@ -13,6 +13,7 @@ use super::AssumeRole;
 use super::table::{GARBLED, Row, TIMED_OUT, USELESS, classify, unreachable};
 use crate::diagnosis::{Diagnosis, Remedy, findings, quote};
 use crate::token::WebIdentityToken;
+use crate::transport::innermost;
 
 /// Why an exchange yielded nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,17 +193,6 @@ impl fmt::Display for StsError {
 }
 
 impl Error for StsError {}
-
-/// The last cause in the chain: "Connection refused", not "dispatch failure".
-fn innermost(error: Option<&(dyn Error + 'static)>) -> String {
-    let mut cause = error;
-    let mut words = String::from("no cause given");
-    while let Some(error) = cause {
-        words = error.to_string();
-        cause = error.source();
-    }
-    words
-}
 
 /// A code is a word; whatever else stands there is not worth repeating.
 fn plain(code: &str) -> String {

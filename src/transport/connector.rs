@@ -7,14 +7,13 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Connector, ConnectorBuilder};
 use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::DateTime;
-use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
 
-use super::{Proxy, StsConfig, Trust};
+use super::{EndpointUrl, Network, Proxy, Trust};
 use crate::clock::Clock;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -31,7 +30,11 @@ pub(super) struct ClockedConnector {
     clock: Clock,
 }
 
-pub(super) fn connector(config: &StsConfig, clock: Clock) -> ClockedConnector {
+pub(super) fn connector(
+    network: &Network,
+    endpoint: Option<&EndpointUrl>,
+    clock: Clock,
+) -> ClockedConnector {
     let settings = HttpConnectorSettings::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
@@ -40,20 +43,16 @@ pub(super) fn connector(config: &StsConfig, clock: Clock) -> ClockedConnector {
         .connector_settings(settings)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(1);
-    let plain = config
-        .endpoint_url
-        .as_ref()
-        .is_some_and(|url| !url.is_tls());
-    let inner = if plain {
+    let inner = if endpoint.is_some_and(|url| !url.is_tls()) {
         builder.build_http()
     } else {
-        tls(builder, config)
+        tls(builder, network, endpoint)
     };
     ClockedConnector { inner, clock }
 }
 
-fn tls(builder: ConnectorBuilder, config: &StsConfig) -> Connector {
-    let store = match &config.trust {
+fn tls(builder: ConnectorBuilder, network: &Network, endpoint: Option<&EndpointUrl>) -> Connector {
+    let store = match &network.trust {
         Some(Trust::Bundle(pem)) => TrustStore::empty().with_pem_certificate(pem.as_slice()),
         Some(Trust::System) | None => TrustStore::default(),
     };
@@ -61,12 +60,9 @@ fn tls(builder: ConnectorBuilder, config: &StsConfig) -> Connector {
         .with_trust_store(store)
         .build()
         .unwrap_or_default();
-    let local = config
-        .endpoint_url
-        .as_ref()
-        .is_some_and(|url| url.is_loopback());
+    let local = endpoint.is_some_and(EndpointUrl::is_loopback);
     builder
-        .proxy_config(match &config.proxy {
+        .proxy_config(match &network.proxy {
             Some(proxy) if !local => {
                 proxy_config(proxy).unwrap_or_else(|_| ProxyConfig::disabled())
             }
@@ -92,15 +88,6 @@ impl HttpConnector for ClockedConnector {
             }
             Ok(response)
         })
-    }
-}
-
-/// One bare request: any answer has a `Date`. A failure is not worth a word, since the exchange that follows meets
-/// the same network and says more.
-pub(super) async fn ask_time(connector: &SharedHttpConnector, endpoint: &str) {
-    let mut request = HttpRequest::new(SdkBody::empty());
-    if request.set_uri(endpoint).is_ok() {
-        let _ = tokio::time::timeout(READ_TIMEOUT, connector.call(request)).await;
     }
 }
 
