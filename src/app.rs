@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::assumed_roles::AssumedRoles;
 use crate::clock::Clock;
 use crate::config::{Config, DoorsConfig, OpsListen};
 use crate::http::{self, Registry, Respond};
@@ -21,7 +22,9 @@ use crate::ops::Ops;
 use crate::outputs::authorization::{Authorization, Methods};
 use crate::outputs::authorization_token::{AuthorizationToken, AuthorizationTokenError};
 use crate::outputs::container_credentials::ContainerCredentials;
+use crate::outputs::eks_tokens::EksTokens;
 use crate::refresh::Refresh;
+use crate::refresh::web_identity::WebIdentity;
 use crate::store::store;
 use crate::sts::Sts;
 
@@ -92,12 +95,23 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     let shutdown = Arc::new(Notify::new());
     let draining = Arc::new(OnceLock::new());
 
+    let sts = Sts::new(&config.sts, clock.clone());
+    let eks_tokens = Arc::new(EksTokens::new(
+        reader.clone(),
+        AssumedRoles::new(reader.clone(), sts.clone(), clock.clone()),
+        config.sts.use_fips,
+        clock.clone(),
+        Arc::clone(&metrics),
+    ));
+
     let mut doors = JoinSet::new();
     let authorization =
         Authorization::new(config.doors.authorization, token.clone(), reader.clone());
     let door = Arc::new(ContainerCredentials::new(
         reader.clone(),
         authorization,
+        eks_tokens,
+        config.sts.region.clone(),
         metrics.requests(Door::Credentials),
         Arc::clone(&shutdown),
     ));
@@ -117,13 +131,19 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     open("ops", vec![ops_listener], ops, &ops_registry, &mut doors);
 
     let mut tasks = JoinSet::new();
-    let sts = Sts::new(&config.sts, clock.clone());
-    let refresh = Refresh::new(
-        config.refresh,
+    let writer = Arc::new(writer);
+    let source = WebIdentity::new(
+        config.web_identity,
         sts,
         clock.clone(),
+        Arc::clone(&writer),
+        Arc::clone(&metrics),
+    );
+    let refresh = Refresh::new(
+        source,
+        clock.clone(),
         writer,
-        metrics,
+        Some(metrics),
         fastrand::Rng::new(),
     );
     tasks.spawn(async move {

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use aws_smithy_async::time::TimeSource;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use tokio::time::Instant;
@@ -19,6 +20,15 @@ pub struct Moment {
     pub wall: SystemTime,
     /// Monotonic; does not count suspended time.
     pub tick: Instant,
+}
+
+impl Moment {
+    /// How long ago `earlier` was: the larger of what wall time and the monotonic tick say. A clock that is stepped back
+    /// makes nothing younger, and suspended time counts.
+    pub fn since(self, earlier: Moment) -> Duration {
+        let by_wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
+        by_wall.max(self.tick.saturating_duration_since(earlier.tick))
+    }
 }
 
 /// Reads wall time and keeps the offset to STS. Clones share the offset.
@@ -88,6 +98,13 @@ impl Clock {
 
     fn told(&self) -> Option<Told> {
         *self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The SDK signs at corrected time.
+impl TimeSource for Clock {
+    fn now(&self) -> SystemTime {
+        Clock::now(self).wall
     }
 }
 

@@ -24,7 +24,7 @@ use self::values::{
 };
 use crate::diagnosis::quote;
 use crate::outputs::authorization::Methods;
-use crate::refresh::RefreshConfig;
+use crate::refresh::web_identity::WebIdentityConfig;
 use crate::secret::{Secret, without_password};
 use crate::sts::StsConfig;
 use crate::telemetry::{LogConfig, LogFormat};
@@ -37,8 +37,8 @@ const SHORT_DURATION: Duration = Duration::from_secs(3600);
 /// Everything that `serve` needs.
 #[derive(Debug)]
 pub struct Config {
-    /// For the refresh task.
-    pub refresh: RefreshConfig,
+    /// For the pod's own role.
+    pub web_identity: WebIdentityConfig,
     /// For STS.
     pub sts: StsConfig,
     /// For the doors.
@@ -199,7 +199,7 @@ impl Resolver {
             );
         }
         Some(Config {
-            refresh: RefreshConfig {
+            web_identity: WebIdentityConfig {
                 token_file: token_file?,
                 audience: audience?,
                 role: role?,

@@ -15,6 +15,9 @@ use crate::secret::Secret;
 /// The largest body that every client reads: awscrt stops at 10,000 bytes.
 const LARGEST_DOCUMENT: usize = 10_000;
 
+/// Credentials younger than this, or than a tenth of their lifetime, are as good as new.
+const YOUNG: Duration = Duration::from_secs(60);
+
 /// What one exchange yielded.
 pub struct Credentials {
     session: Session,
@@ -37,6 +40,8 @@ pub struct Session {
     pub account_id: String,
     /// The ARN of the assumed role.
     pub role_arn: String,
+    /// The role session name, under which the session stands in CloudTrail.
+    pub session_name: String,
 }
 
 /// Why an answer of STS is of no use.
@@ -102,20 +107,53 @@ impl Credentials {
         self.session.expiration
     }
 
+    /// `ASIA…`.
+    pub fn access_key_id(&self) -> &str {
+        &self.session.access_key_id
+    }
+
+    /// What signs.
+    pub fn secret_access_key(&self) -> &Secret {
+        &self.session.secret_access_key
+    }
+
+    /// What goes with every request that is signed with them.
+    pub fn session_token(&self) -> &Secret {
+        &self.session.session_token
+    }
+
+    /// When they arrived.
+    pub fn obtained(&self) -> Moment {
+        self.obtained
+    }
+
     /// From arrival to expiration.
     pub fn lifetime(&self) -> Duration {
         self.lifetime
     }
 
-    /// What is left of the lifetime at `now`. The age is the larger of what wall time and the monotonic tick say: a
-    /// clock that is stepped back does not make credentials younger, and suspended time counts.
+    /// What is left of the lifetime at `now`.
     pub fn remaining(&self, now: Moment) -> Duration {
-        let by_wall = now
-            .wall
-            .duration_since(self.obtained.wall)
-            .unwrap_or_default();
-        let by_tick = now.tick.saturating_duration_since(self.obtained.tick);
-        self.lifetime().saturating_sub(by_wall.max(by_tick))
+        self.lifetime().saturating_sub(self.age(now))
+    }
+
+    /// Whether newer ones would hardly last longer.
+    pub fn are_young(&self, now: Moment) -> bool {
+        self.age(now) < YOUNG.min(self.lifetime() / 10)
+    }
+
+    fn age(&self, now: Moment) -> Duration {
+        now.since(self.obtained)
+    }
+
+    /// The assumed role.
+    pub fn role_arn(&self) -> &str {
+        &self.session.role_arn
+    }
+
+    /// The role session name.
+    pub fn session_name(&self) -> &str {
+        &self.session.session_name
     }
 
     /// The first characters of the key id, which CloudTrail can be searched for and nobody can sign with.
@@ -186,6 +224,7 @@ mod tests {
             expiration: UNIX_EPOCH + Duration::from_millis(1_735_787_045_900),
             account_id: "111122223333".into(),
             role_arn: "arn:aws:iam::111122223333:role/app".into(),
+            session_name: "app-0".into(),
         }
     }
 

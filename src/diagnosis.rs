@@ -119,6 +119,11 @@ pub mod findings {
         STS_DURATION = "sts-duration": "the role's maximum session duration is shorter than the duration asked for";
         STS_INVALID_REQUEST = "sts-invalid-request": "STS found a parameter of the request invalid";
         STS_REFUSED = "sts-refused": "STS refused the request with a code that is not in the table";
+        EKS_TOKEN_TOO_LARGE = "eks-token-too-large": "the EKS token is longer than what EKS accepts";
+        EKS_CREDENTIALS_DYING = "eks-credentials-dying": "the credentials expire too soon to sign an EKS token";
+        EKS_TOKEN_UNSIGNABLE = "eks-token-unsignable": "the EKS token could not be signed";
+        ASSUME_ROLE_DENIED = "assume-role-denied": "STS does not let the pod's role assume the other role";
+        ASSUME_ROLE_CREDENTIALS = "assume-role-credentials": "STS rejected the credentials of the pod's role";
     }
 }
 

@@ -11,8 +11,12 @@ pub mod secret;
 pub mod clock;
 // One session's credentials and the one body that every door gives out.
 pub mod credentials;
+// Which region lies in which partition, and the names of the hosts there.
+pub mod partition;
 // Notices that a file may have changed.
 pub mod watch;
+// Files that are whole or not there.
+pub mod atomic_file;
 // The projected service account token file.
 pub mod token;
 // Claims, checked before anything leaves the pod.
@@ -29,6 +33,10 @@ pub mod store;
 pub mod metrics;
 // When to exchange, and the task that does it.
 pub mod refresh;
+// The roles that were assumed from the pod's role.
+pub mod assumed_roles;
+// The bearer token by which an EKS cluster knows an AWS identity.
+pub mod eks_token;
 // HTTP/1.1: accepting, limits, answers.
 pub mod http;
 // What the pod may ask for.

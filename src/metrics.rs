@@ -16,7 +16,7 @@ use crate::clock::unix_seconds;
 use crate::diagnosis::Remedy;
 
 /// The statuses that a door can answer with; counted apart from the start.
-pub const STATUSES: &[u16] = &[200, 202, 400, 401, 403, 404, 405, 408, 431, 503];
+pub const STATUSES: &[u16] = &[200, 202, 400, 401, 403, 404, 405, 408, 422, 429, 431, 503];
 
 /// Everything that is counted.
 pub struct Metrics {
@@ -25,6 +25,7 @@ pub struct Metrics {
     refreshed: Gauge,
     token_expiration: Gauge,
     clock_offset: Gauge<f64, AtomicU64>,
+    eks_token: Gauge,
     refreshes: Family<RefreshLabels, Counter>,
     requests: Family<RequestLabels, Counter>,
 }
@@ -113,6 +114,7 @@ impl Metrics {
             refreshed: Gauge::default(),
             token_expiration: Gauge::default(),
             clock_offset: Gauge::default(),
+            eks_token: Gauge::default(),
             refreshes: Family::default(),
             requests: Family::default(),
         };
@@ -143,6 +145,11 @@ impl Metrics {
             "clock_offset_seconds",
             "How far the clock of STS is ahead of the node's; 0 until it was measured",
             self.clock_offset.clone(),
+        );
+        registry.register(
+            "eks_token_bytes",
+            "The size of the EKS token that was minted last; a cluster accepts 4096; 0 before the first",
+            self.eks_token.clone(),
         );
         registry.register(
             "refreshes",
@@ -189,6 +196,11 @@ impl Metrics {
     /// The offset to STS was measured.
     pub fn clock_offset(&self, millis: i64) {
         self.clock_offset.set(millis as f64 / 1_000.0);
+    }
+
+    /// An EKS token of this size was minted.
+    pub fn eks_token(&self, bytes: usize) {
+        self.eks_token.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// The counters of one door.

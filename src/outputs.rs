@@ -3,7 +3,9 @@
 //! | output | door |
 //! |---|---|
 //! | [`container_credentials`] | `AWS_CONTAINER_CREDENTIALS_FULL_URI`, `listen` |
+//! | [`eks_tokens`] | `GET /v1/eks-token`, `listen` |
 
 pub mod authorization;
 pub mod authorization_token;
+pub mod eks_tokens;
 pub mod container_credentials;

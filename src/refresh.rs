@@ -1,14 +1,14 @@
-//! The one task that exchanges tokens for credentials and writes the store.
+//! The task that keeps one role's credentials fresh: it alone obtains them and writes their store.
 //!
 //! It is alone (so there is never more than one exchange at a time) and it knows no client (so none can cancel it).
-//! When to act is decided by [`schedule`]; here it is done.
+//! When to act is decided by [`schedule`], where credentials come from by a [`Source`]; here it is done.
 
+pub mod assumed_role;
 pub mod schedule;
+pub mod web_identity;
 
-use std::collections::hash_map::DefaultHasher;
 use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::path::PathBuf;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -16,51 +16,46 @@ use fastrand::Rng;
 use tokio::time::sleep;
 
 use self::schedule::{LONGEST_SLEEP, Schedule};
-use crate::claims::{self, Claims, ClaimsError};
+use crate::claims::ClaimsError;
 use crate::clock::{Clock, rfc3339};
 use crate::credentials::Credentials;
 use crate::diagnosis::{Diagnosis, Finding, Remedy};
 use crate::metrics::Metrics;
-use crate::role::{RoleArn, SessionName};
-use crate::secret::Secret;
-use crate::store::{PodUid, Trouble, Writer, served_for};
-use crate::sts::{AssumeRole, Exchange, StsError};
-use crate::token::{self, Mount, TokenError, WebIdentityToken};
-use crate::watch::FileWatch;
+use crate::role::RoleArn;
+use crate::store::{Trouble, Writer, served_for};
+use crate::sts::StsError;
+use crate::token::TokenError;
 
-/// What every role allows.
+/// What every role allows, and the most that a role assumed from another role is given.
 const DURATION_OF_EVERY_ROLE: Duration = Duration::from_secs(3600);
 
 /// The line to look for in a log.
 const NO_CREDENTIALS: &str = "no credentials";
 
-/// What to exchange for what.
-#[derive(Debug, Clone)]
-pub struct RefreshConfig {
-    /// The projected token.
-    pub token_file: PathBuf,
-    /// What `aud` has to hold.
-    pub audience: String,
-    /// The role to assume.
-    pub role: RoleArn,
-    /// `None`: from the token.
-    pub session_name: Option<SessionName>,
-    /// How long sessions shall live.
-    pub duration: Duration,
+/// Where one role's credentials come from.
+pub trait Source {
+    /// The role.
+    fn role(&self) -> &RoleArn;
+
+    /// Obtains credentials, once.
+    fn obtain(&mut self) -> impl Future<Output = Result<Credentials, RefreshError>> + Send;
+
+    /// Returns when it is time to look whether something has changed that a failure may have been about.
+    fn stirred(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Looks; true when it has.
+    fn changed(&mut self) -> impl Future<Output = bool> + Send;
 }
 
 /// The task's state.
-pub struct Refresh<E> {
-    config: RefreshConfig,
-    exchange: E,
+pub struct Refresh<S> {
+    source: S,
     clock: Clock,
-    writer: Writer,
-    metrics: Arc<Metrics>,
+    writer: Arc<Writer>,
+    /// Those of the pod's own credentials; `None` for any others.
+    metrics: Option<Arc<Metrics>>,
     rng: Rng,
     schedule: Schedule,
-    /// Of the file that was looked at last; its content is not kept.
-    fingerprint: Option<u64>,
-    said_not_rotating: bool,
     credentials: Option<Arc<Credentials>>,
     trouble_since: Option<SystemTime>,
     /// The finding that was logged last, and whether credentials were given out at that time.
@@ -76,28 +71,26 @@ pub enum RefreshError {
     Claims(ClaimsError),
     /// STS.
     Sts(StsError),
+    /// A role cannot be assumed from the pod's role, since that has no credentials itself.
+    Pod(Diagnosis),
 }
 
-impl<E: Exchange> Refresh<E> {
+impl<S: Source> Refresh<S> {
     /// A task that has done nothing yet.
     pub fn new(
-        config: RefreshConfig,
-        exchange: E,
+        source: S,
         clock: Clock,
-        writer: Writer,
-        metrics: Arc<Metrics>,
+        writer: Arc<Writer>,
+        metrics: Option<Arc<Metrics>>,
         rng: Rng,
     ) -> Self {
         Refresh {
-            config,
-            exchange,
+            source,
             clock,
             writer,
             metrics,
             rng,
             schedule: Schedule::default(),
-            fingerprint: None,
-            said_not_rotating: false,
             credentials: None,
             trouble_since: None,
             last_said: None,
@@ -106,12 +99,11 @@ impl<E: Exchange> Refresh<E> {
 
     /// Keeps the store fresh; never returns.
     pub async fn run(mut self) {
-        let mut watch = FileWatch::new(&self.config.token_file);
         loop {
             self.notice_the_end();
             let wait = self.schedule.wait(self.clock.now());
             if wait.is_zero() {
-                let outcome = self.attempt().await;
+                let outcome = self.source.obtain().await;
                 self.take(outcome);
                 continue;
             }
@@ -122,114 +114,19 @@ impl<E: Exchange> Refresh<E> {
             tokio::select! {
                 () = sleep(wait.min(nap)) => {}
                 () = self.writer.nudged() => {}
-                () = watch.changed() => self.look_at_token().await,
-            }
-        }
-    }
-
-    /// From file to credentials, once.
-    async fn attempt(&mut self) -> Result<Credentials, RefreshError> {
-        let (token, claims) = self.read_token().await?;
-        self.check(&claims).await?;
-        let derived;
-        let session_name = match &self.config.session_name {
-            Some(name) => name,
-            None => {
-                derived = SessionName::from_claims(&claims);
-                &derived
-            }
-        };
-        let mut request = AssumeRole {
-            token: &token,
-            claims: &claims,
-            role: &self.config.role,
-            session_name,
-            duration: self.config.duration,
-        };
-        match self.exchange.assume_role(&request).await {
-            Err(error)
-                if error.is_about_duration() && request.duration > DURATION_OF_EVERY_ROLE =>
-            {
-                tracing::warn!(
-                    %error,
-                    duration = %humantime::format_duration(request.duration),
-                    "the role allows only shorter sessions; asking for 1h from now on"
-                );
-                request.duration = DURATION_OF_EVERY_ROLE;
-                let answer = self.exchange.assume_role(&request).await;
-                self.config.duration = DURATION_OF_EVERY_ROLE;
-                Ok(answer?)
-            }
-            answer => Ok(answer?),
-        }
-    }
-
-    /// A node with a wrong clock must not lock itself out, nor one that was told a wrong time: where time decides, STS is
-    /// asked for it first.
-    async fn check(&self, claims: &Claims) -> Result<(), ClaimsError> {
-        let verdict = claims.check(&self.config.audience, self.clock.now().wall);
-        match verdict {
-            Err(error) if error.is_about_time() => {
-                self.exchange.ask_time().await;
-                claims.check(&self.config.audience, self.clock.now().wall)
-            }
-            verdict => verdict,
-        }
-    }
-
-    /// Reads the token afresh. What is new about it is told to whom it concerns.
-    async fn read_token(&mut self) -> Result<(WebIdentityToken, Claims), RefreshError> {
-        let token = token::read(&self.config.token_file).await;
-        let before = self.fingerprint.replace(fingerprint(&token));
-        let token = token?;
-        let claims = claims::decode(&token)?;
-        if before != self.fingerprint {
-            tracing::info!(
-                %claims,
-                issued = claims.issued_at.map(rfc3339),
-                expires = claims.expires_at.map(rfc3339),
-                "{}",
-                match before {
-                    None => "read the web identity token",
-                    Some(_) => "the web identity token was rotated",
+                () = self.writer.renewal_wanted() => self.schedule.renew(self.clock.now()),
+                () = self.source.stirred() => {
+                    if self.source.changed().await {
+                        self.schedule.changed(self.clock.now());
+                    }
                 }
-            );
-            self.learn(&claims);
-        }
-        Ok((token, claims))
-    }
-
-    /// The store learns of the pod's UID, the metrics of the token's end, and the log of a mount that never rotates.
-    fn learn(&mut self, claims: &Claims) {
-        if token::mount(&self.config.token_file) == Mount::RegularFile && !self.said_not_rotating {
-            let diagnosis = token::not_rotating(&self.config.token_file);
-            tracing::warn!(finding = diagnosis.finding.id, "{diagnosis}");
-            self.said_not_rotating = true;
-        }
-        let pod = claims
-            .kubernetes
-            .as_ref()
-            .and_then(|kubernetes| kubernetes.pod.as_ref());
-        self.writer.pod_uid(match pod {
-            Some(pod) => PodUid::Known(Secret::new(pod.uid.clone())),
-            None => PodUid::Absent,
-        });
-        self.metrics.token(claims.expires_at);
-    }
-
-    /// The directory changed or was polled: is it another token?
-    async fn look_at_token(&mut self) {
-        let before = self.fingerprint;
-        // What is wrong with it is for the attempt that follows to say.
-        let _ = self.read_token().await;
-        if before != self.fingerprint {
-            self.schedule.changed(self.clock.now());
+            }
         }
     }
 
     fn take(&mut self, outcome: Result<Credentials, RefreshError>) {
-        if let Some(millis) = self.clock.offset_millis() {
-            self.metrics.clock_offset(millis);
+        if let (Some(metrics), Some(millis)) = (&self.metrics, self.clock.offset_millis()) {
+            metrics.clock_offset(millis);
         }
         match outcome {
             Ok(credentials) => self.succeeded(Arc::new(credentials)),
@@ -242,9 +139,11 @@ impl<E: Exchange> Refresh<E> {
         self.schedule
             .succeeded(Arc::clone(&credentials), now, &mut self.rng);
         self.writer.refreshed(Arc::clone(&credentials));
-        self.metrics
-            .refreshed(credentials.expiration(), self.clock.local());
+        if let Some(metrics) = &self.metrics {
+            metrics.refreshed(credentials.expiration(), self.clock.local());
+        }
         tracing::info!(
+            role = %self.source.role(),
             expiration = rfc3339(credentials.expiration()),
             refresh_in = %whole(self.schedule.wait(now)),
             access_key_id = format_args!("{}…", credentials.key_id_prefix()),
@@ -259,7 +158,9 @@ impl<E: Exchange> Refresh<E> {
         let (now, local) = (self.clock.now(), self.clock.local());
         let delay = self.schedule.failed(error.remedy(), now, &mut self.rng);
         let diagnosis = error.diagnosis();
-        self.metrics.failed(error.remedy());
+        if let Some(metrics) = &self.metrics {
+            metrics.failed(error.remedy());
+        }
         self.say(error, &diagnosis, delay);
         self.writer.failed(Trouble {
             diagnosis,
@@ -305,16 +206,6 @@ impl<E: Exchange> Refresh<E> {
     }
 }
 
-/// Tells one token from another without keeping it, and one wrong file from the next.
-fn fingerprint(read: &Result<WebIdentityToken, TokenError>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    match read {
-        Ok(token) => token.expose().hash(&mut hasher),
-        Err(error) => error.to_string().hash(&mut hasher),
-    }
-    hasher.finish()
-}
-
 fn whole(duration: Duration) -> humantime::FormattedDuration {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let shown = if millis < 10_000 {
@@ -332,6 +223,7 @@ impl RefreshError {
             RefreshError::Token(error) => error.diagnosis(),
             RefreshError::Claims(error) => error.diagnosis(),
             RefreshError::Sts(error) => error.diagnosis(),
+            RefreshError::Pod(diagnosis) => diagnosis.clone(),
         }
     }
 
@@ -341,6 +233,8 @@ impl RefreshError {
             RefreshError::Token(error) => error.remedy(),
             RefreshError::Claims(error) => error.remedy(),
             RefreshError::Sts(error) => error.remedy(),
+            // Their return is noticed at once.
+            RefreshError::Pod(_) => Remedy::Wait,
         }
     }
 }

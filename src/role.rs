@@ -4,9 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::claims::{Claims, Kubernetes};
+use crate::diagnosis::quote;
 
 /// `arn:PARTITION:iam::ACCOUNT:role/[PATH/]NAME`; nothing else can be assumed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RoleArn(String);
 
 /// Why a text is no role ARN.
@@ -77,6 +78,28 @@ impl fmt::Display for RoleArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// People give user ARNs and service roles here.
+pub const WHAT_ROLE_ARN_IS_FOR: &str = "--role-arn (role-arn) is for another role, which is assumed from the pod's role before the EKS token is signed; leave it out to be the pod's role itself";
+
+/// The role to assume from the pod's role.
+pub fn role_to_assume(text: &str) -> Result<RoleArn, String> {
+    const EXPECTED: &str = "expected arn:aws:iam::ACCOUNT:role/NAME";
+    let problem = match text.parse::<RoleArn>() {
+        Ok(role) if role.0.contains(":role/aws-service-role/") => {
+            "it is a service-linked role, which only its service can assume".to_owned()
+        }
+        Ok(role) => return Ok(role),
+        Err(_) if text.contains(":user/") => {
+            "it is the ARN of a user, and nobody can assume a user".to_owned()
+        }
+        Err(error) => error.to_string(),
+    };
+    Err(format!(
+        "role-arn is {}: {problem}; {EXPECTED}; {WHAT_ROLE_ARN_IS_FOR}",
+        quote(text)
+    ))
 }
 
 /// A role session name, `[\w+=,.@-]{2,64}`: stands in the session's ARN and in CloudTrail. Stable for the pod's life,

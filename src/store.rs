@@ -57,16 +57,18 @@ pub fn store(clock: Clock) -> (Writer, Reader) {
         pod_uid: PodUid::Unknown,
         trouble: None,
     });
-    let nudge = Arc::new(Notify::new());
+    let (nudge, renewal) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let started = clock.local();
     (
         Writer {
             state: sender,
             nudge: Arc::clone(&nudge),
+            renewal: Arc::clone(&renewal),
         },
         Reader {
             state: receiver,
             nudge,
+            renewal,
             clock,
             started,
         },
@@ -78,6 +80,7 @@ pub fn store(clock: Clock) -> (Writer, Reader) {
 pub struct Writer {
     state: watch::Sender<State>,
     nudge: Arc<Notify>,
+    renewal: Arc<Notify>,
 }
 
 impl Writer {
@@ -110,6 +113,11 @@ impl Writer {
     pub async fn nudged(&self) {
         self.nudge.notified().await;
     }
+
+    /// Returns when a reader needs credentials that live longer than those that are there.
+    pub async fn renewal_wanted(&self) {
+        self.renewal.notified().await;
+    }
 }
 
 /// One of the ends that look.
@@ -117,6 +125,7 @@ impl Writer {
 pub struct Reader {
     state: watch::Receiver<State>,
     nudge: Arc<Notify>,
+    renewal: Arc<Notify>,
     clock: Clock,
     started: SystemTime,
 }
@@ -139,6 +148,40 @@ impl Reader {
                 }
                 Err(self.unavailable(&state))
             }
+        }
+    }
+
+    /// Credentials that are alive for `enough`; where that takes newer ones, they are asked for and awaited until
+    /// `deadline`. When none can be had, those that are there have to do.
+    pub async fn credentials_for(
+        &self,
+        enough: Duration,
+        deadline: Instant,
+    ) -> Result<Arc<Credentials>, Unavailable> {
+        if self.credentials().is_err() {
+            self.decided(deadline).await;
+        }
+        let held = self.credentials()?;
+        let now = self.clock.now();
+        if held.remaining(now) >= enough || held.are_young(now) {
+            return Ok(held);
+        }
+        let mut state = self.state.clone();
+        self.renewal.notify_one();
+        let answered = state.wait_for(|state| {
+            let newer = |newest: &Arc<_>| !Arc::ptr_eq(newest, &held);
+            state.trouble.is_some() || state.credentials.as_ref().is_some_and(newer)
+        });
+        // An error means that the writer is gone: nothing newer will come.
+        let _ = tokio::time::timeout_at(deadline, answered).await;
+        self.credentials()
+    }
+
+    /// Returns when something in the store has changed since the last call.
+    pub async fn changed(&mut self) {
+        if self.state.changed().await.is_err() {
+            // The writer is gone: nothing will change any more.
+            std::future::pending::<()>().await;
         }
     }
 

@@ -1,4 +1,4 @@
-//! STS: one exchange of a web identity token for credentials.
+//! STS: one exchange of a web identity token, or of one role's credentials, for credentials.
 //!
 //! `aws-sdk-sts` speaks the protocol; retries are not its business but the refresh loop's, which knows until when
 //! credentials are still good. Nothing here logs a body: an answer may hold credentials.
@@ -11,11 +11,16 @@ use std::future::Future;
 use std::time::Duration;
 
 use aws_sdk_sts::config::timeout::TimeoutConfig;
-use aws_sdk_sts::config::{BehaviorVersion, Region, retry::RetryConfig};
-use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityOutput;
+use aws_sdk_sts::config::{
+    self as sdk, BehaviorVersion, IdentityCache, Region, SharedCredentialsProvider,
+    retry::RetryConfig,
+};
+use aws_sdk_sts::types::{AssumedRoleUser, Credentials as SdkCredentials};
 use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::http::http_client_fn;
 
+use self::error::Asked;
 pub use self::error::{StsError, StsErrorKind};
 use crate::claims::Claims;
 use crate::clock::Clock;
@@ -27,7 +32,7 @@ use crate::transport::{EndpointUrl, Network, OPERATION_TIMEOUT, Transport};
 
 /// What is asked for.
 #[derive(Debug)]
-pub struct AssumeRole<'a> {
+pub struct AssumeRoleWithWebIdentity<'a> {
     /// A token whose claims were checked.
     pub token: &'a WebIdentityToken,
     /// Its claims, for an error that has to name them.
@@ -40,12 +45,23 @@ pub struct AssumeRole<'a> {
     pub duration: Duration,
 }
 
+/// What is asked for with credentials instead of a token.
+#[derive(Debug)]
+pub struct AssumeRole<'a> {
+    /// Of the role that assumes the other one. Its role session name is kept: it is what audit logs are searched for.
+    pub credentials: &'a Credentials,
+    /// The role to assume.
+    pub role: &'a RoleArn,
+    /// At most an hour.
+    pub duration: Duration,
+}
+
 /// The seam between the refresh loop and the network: real in the program, scripted under virtual time.
 pub trait Exchange {
     /// Exchanges the token once. Learns the offset to STS's clock on the way.
-    fn assume_role(
+    fn assume_role_with_web_identity(
         &self,
-        request: &AssumeRole<'_>,
+        request: &AssumeRoleWithWebIdentity<'_>,
     ) -> impl Future<Output = Result<Credentials, StsError>> + Send;
 
     /// Learns the offset to STS's clock with a request that carries nothing.
@@ -67,7 +83,8 @@ pub struct StsConfig {
     pub network: Network,
 }
 
-/// The real exchange.
+/// The real exchange; clones share connections.
+#[derive(Clone)]
 pub struct Sts {
     client: aws_sdk_sts::Client,
     transport: Transport,
@@ -88,6 +105,8 @@ impl Sts {
             .use_dual_stack(config.use_dualstack)
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .sleep_impl(TokioSleep::new())
+            .time_source(SharedTimeSource::new(clock.clone()))
+            .identity_cache(IdentityCache::no_cache())
             .retry_config(RetryConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder()
@@ -104,19 +123,67 @@ impl Sts {
     }
 }
 
+impl Sts {
+    /// Assumes another role. The request is signed at corrected time, so a wrong clock does not matter.
+    pub async fn assume_role(&self, request: &AssumeRole<'_>) -> Result<Credentials, StsError> {
+        let own = request.credentials;
+        let signer = sdk::Credentials::new(
+            own.access_key_id(),
+            own.secret_access_key().expose(),
+            Some(own.session_token().expose().to_owned()),
+            None,
+            "irsa-sidecar",
+        );
+        let signed = aws_sdk_sts::Config::builder()
+            .credentials_provider(SharedCredentialsProvider::new(signer));
+        let sent = self
+            .client
+            .assume_role()
+            .role_arn(request.role.as_str())
+            .role_session_name(own.session_name())
+            .duration_seconds(seconds(request.duration))
+            .customize()
+            .config_override(signed)
+            .send();
+        let asked = Asked::by_role(own.role_arn(), request.role, &self.endpoint);
+        match sent.await {
+            Ok(answer) => Answer {
+                credentials: answer.credentials,
+                user: answer.assumed_role_user,
+                role: request.role,
+                session_name: own.session_name(),
+                duration: request.duration,
+            }
+            .credentials(&self.clock),
+            Err(error) => Err(StsError::from_sdk(&error, asked, "")),
+        }
+    }
+}
+
 impl Exchange for Sts {
-    async fn assume_role(&self, request: &AssumeRole<'_>) -> Result<Credentials, StsError> {
+    async fn assume_role_with_web_identity(
+        &self,
+        request: &AssumeRoleWithWebIdentity<'_>,
+    ) -> Result<Credentials, StsError> {
         let sent = self
             .client
             .assume_role_with_web_identity()
             .role_arn(request.role.as_str())
             .role_session_name(request.session_name.as_str())
             .web_identity_token(request.token.expose())
-            .duration_seconds(i32::try_from(request.duration.as_secs()).unwrap_or(i32::MAX))
+            .duration_seconds(seconds(request.duration))
             .send();
+        let asked = Asked::by_token(request.claims, request.role, &self.endpoint);
         match sent.await {
-            Ok(answer) => credentials(answer, request, &self.clock),
-            Err(error) => Err(StsError::from_sdk(&error, request, &self.endpoint)),
+            Ok(answer) => Answer {
+                credentials: answer.credentials,
+                user: answer.assumed_role_user,
+                role: request.role,
+                session_name: request.session_name.as_str(),
+                duration: request.duration,
+            }
+            .credentials(&self.clock),
+            Err(error) => Err(StsError::from_sdk(&error, asked, request.token.expose())),
         }
     }
 
@@ -125,31 +192,43 @@ impl Exchange for Sts {
     }
 }
 
-fn credentials(
-    answer: AssumeRoleWithWebIdentityOutput,
-    request: &AssumeRole<'_>,
-    clock: &Clock,
-) -> Result<Credentials, StsError> {
-    let found = answer
-        .credentials
-        .ok_or_else(|| StsError::useless("no Credentials"))?;
-    let account_id = answer
-        .assumed_role_user
-        .as_ref()
-        .and_then(|user| user.arn.split(':').nth(4))
-        .unwrap_or_else(|| request.role.account())
-        .to_owned();
-    let session = Session {
-        access_key_id: found.access_key_id,
-        secret_access_key: Secret::new(found.secret_access_key),
-        session_token: Secret::new(found.session_token),
-        expiration: found
-            .expiration
-            .try_into()
-            .map_err(|_| StsError::useless("an Expiration out of range"))?,
-        account_id,
-        role_arn: request.role.as_str().to_owned(),
-    };
-    Credentials::new(session, clock.now(), request.duration)
-        .map_err(|useless| StsError::useless(&useless.to_string()))
+/// A 200 of STS, and what it answers.
+struct Answer<'a> {
+    credentials: Option<SdkCredentials>,
+    user: Option<AssumedRoleUser>,
+    role: &'a RoleArn,
+    session_name: &'a str,
+    duration: Duration,
+}
+
+impl Answer<'_> {
+    fn credentials(self, clock: &Clock) -> Result<Credentials, StsError> {
+        let found = self
+            .credentials
+            .ok_or_else(|| StsError::useless("no Credentials"))?;
+        let account_id = self
+            .user
+            .as_ref()
+            .and_then(|user| user.arn.split(':').nth(4))
+            .unwrap_or_else(|| self.role.account())
+            .to_owned();
+        let session = Session {
+            access_key_id: found.access_key_id,
+            secret_access_key: Secret::new(found.secret_access_key),
+            session_token: Secret::new(found.session_token),
+            expiration: found
+                .expiration
+                .try_into()
+                .map_err(|_| StsError::useless("an Expiration out of range"))?,
+            account_id,
+            role_arn: self.role.as_str().to_owned(),
+            session_name: self.session_name.to_owned(),
+        };
+        Credentials::new(session, clock.now(), self.duration)
+            .map_err(|useless| StsError::useless(&useless.to_string()))
+    }
+}
+
+fn seconds(duration: Duration) -> i32 {
+    i32::try_from(duration.as_secs()).unwrap_or(i32::MAX)
 }

@@ -23,9 +23,9 @@ fn load_good(more: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
 #[test]
 fn two_variables_of_the_webhook_and_a_region_are_enough() {
     let config = load_good(&[]).unwrap();
-    assert_eq!(config.refresh.role.as_str(), ROLE);
-    assert_eq!(config.refresh.audience, "sts.amazonaws.com");
-    assert_eq!(config.refresh.duration, Duration::from_secs(3600));
+    assert_eq!(config.web_identity.role.as_str(), ROLE);
+    assert_eq!(config.web_identity.audience, "sts.amazonaws.com");
+    assert_eq!(config.web_identity.duration, Duration::from_secs(3600));
     assert_eq!(config.doors.listen.to_string(), "127.0.0.1:9910");
     assert_eq!(config.doors.ops_listen, OpsListen::All(9911));
     assert_eq!(config.doors.authorization_token_mode, 0o640);

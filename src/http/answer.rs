@@ -32,6 +32,12 @@ pub enum Code {
     Unauthorized,
     /// The wrong authorization.
     Forbidden,
+    /// A parameter of the query is missing, unknown or wrong.
+    InvalidParameter,
+    /// A token that the cluster would refuse for its length.
+    EksTokenTooLarge,
+    /// As many roles are assumed as there may be.
+    TooManyRoles,
     /// The head of the request took too long.
     RequestTimeout,
     /// The head of the request is too large.
@@ -51,6 +57,9 @@ impl Code {
             Code::MethodNotAllowed(_) => "MethodNotAllowed",
             Code::Unauthorized => "Unauthorized",
             Code::Forbidden => "Forbidden",
+            Code::InvalidParameter => "InvalidParameter",
+            Code::EksTokenTooLarge => "EksTokenTooLarge",
+            Code::TooManyRoles => "TooManyRoles",
             Code::RequestTimeout => "RequestTimeout",
             Code::RequestHeaderFieldsTooLarge => "RequestHeaderFieldsTooLarge",
             Code::CredentialsUnavailable => "CredentialsUnavailable",
@@ -59,11 +68,15 @@ impl Code {
 
     pub(super) fn status(self) -> StatusCode {
         match self {
-            Code::MalformedRequest | Code::ForwardedRequest => StatusCode::BAD_REQUEST,
+            Code::MalformedRequest | Code::ForwardedRequest | Code::InvalidParameter => {
+                StatusCode::BAD_REQUEST
+            }
             Code::ForbiddenPeer | Code::ForbiddenHost | Code::Forbidden => StatusCode::FORBIDDEN,
             Code::NotFound => StatusCode::NOT_FOUND,
             Code::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Code::Unauthorized => StatusCode::UNAUTHORIZED,
+            Code::EksTokenTooLarge => StatusCode::UNPROCESSABLE_ENTITY,
+            Code::TooManyRoles => StatusCode::TOO_MANY_REQUESTS,
             Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Code::RequestHeaderFieldsTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Code::CredentialsUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -89,6 +102,9 @@ impl Code {
             }
             Code::Unauthorized => "no Authorization header",
             Code::Forbidden => "the Authorization header is wrong",
+            Code::InvalidParameter => "a parameter is missing, unknown or wrong",
+            Code::EksTokenTooLarge => "the EKS token is longer than the cluster accepts",
+            Code::TooManyRoles => "no more roles can be assumed",
             Code::RequestTimeout => "the head of the request took longer than 5 s",
             Code::RequestHeaderFieldsTooLarge => {
                 "the head of the request is larger than 8 KiB or has more than 100 headers"
@@ -104,7 +120,7 @@ pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
 }
 
 /// A text body of this type.
-pub fn text(content_type: &'static str, body: String) -> Answer {
+pub fn text(content_type: &'static str, body: impl Into<Bytes>) -> Answer {
     answer(
         StatusCode::OK,
         HeaderValue::from_static(content_type),
@@ -194,6 +210,9 @@ mod tests {
             Code::NotFound,
             Code::MethodNotAllowed("GET"),
             Code::Unauthorized,
+            Code::InvalidParameter,
+            Code::EksTokenTooLarge,
+            Code::TooManyRoles,
             Code::RequestTimeout,
             Code::RequestHeaderFieldsTooLarge,
             Code::CredentialsUnavailable,

@@ -1,4 +1,4 @@
-//! The credentials door: `GET /v1/credentials`, `GET /v2/credentials/SECRET`, `POST /v1/shutdown`.
+//! The credentials door: `GET /v1/credentials`, `GET /v2/credentials/SECRET`, `GET /v1/eks-token`, `POST /v1/shutdown`.
 //!
 //! The contract is that of the SDKs' container credentials provider. Answers come from memory, within a second, since
 //! several clients have no time-out and others give up after one. A 200 is whole, alive, and nothing else.
@@ -7,22 +7,31 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::body::Incoming;
+use hyper::header::ACCEPT;
 use hyper::{Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use super::authorization::{Authorization, Verdict, admit, shown};
-use crate::http::{Answer, Code, Peer, Respond, failure, json};
+use super::eks_tokens::{self, EksTokens, NoToken};
+use crate::eks_token::{EksTokenError, exec_credential};
+use crate::http::{Answer, Code, Peer, Respond, failure, json, text};
 use crate::metrics::RequestCounters;
 use crate::store::{Reader, Unavailable};
 
 /// How long a request is held while the first exchange is under way: clients give up after a second.
 const HOLD: Duration = Duration::from_millis(800);
 
-const CREDENTIALS: &str = "/v1/credentials";
-const CREDENTIALS_BY_SECRET: &str = "/v2/credentials/";
+/// Where the credentials are.
+pub const CREDENTIALS: &str = "/v1/credentials";
+/// Where they are for clients that send no header; the secret follows.
+pub const CREDENTIALS_BY_SECRET: &str = "/v2/credentials/";
+/// Where EKS tokens are; the query says for which cluster.
+pub const EKS_TOKEN: &str = "/v1/eks-token";
 const SHUTDOWN: &str = "/v1/shutdown";
 
 /// The door.
@@ -30,6 +39,9 @@ const SHUTDOWN: &str = "/v1/shutdown";
 pub struct ContainerCredentials {
     store: Reader,
     authorization: Authorization,
+    eks_tokens: Arc<EksTokens>,
+    /// The pod's region, for clusters that none is named for.
+    region: String,
     counters: RequestCounters,
     shutdown: Arc<Notify>,
 }
@@ -48,6 +60,7 @@ impl Hold {
 enum Route<'a> {
     Credentials,
     CredentialsBySecret(Cow<'a, [u8]>),
+    EksToken,
     Shutdown,
 }
 
@@ -56,12 +69,16 @@ impl ContainerCredentials {
     pub fn new(
         store: Reader,
         authorization: Authorization,
+        eks_tokens: Arc<EksTokens>,
+        region: String,
         counters: RequestCounters,
         shutdown: Arc<Notify>,
     ) -> Self {
         ContainerCredentials {
             store,
             authorization,
+            eks_tokens,
+            region,
             counters,
             shutdown,
         }
@@ -88,6 +105,13 @@ impl ContainerCredentials {
                 })?;
                 allow(request, &[Method::GET, Method::HEAD])?;
                 self.credentials(&hold).await
+            }
+            Route::EksToken => {
+                allow(request, &[Method::GET, Method::HEAD])?;
+                let shown = shown(request.headers());
+                self.grant(&hold, || self.authorization.judge(shown))
+                    .await?;
+                self.eks_token(request).await
             }
             Route::Shutdown => {
                 allow(request, &[Method::POST])?;
@@ -127,6 +151,33 @@ impl ContainerCredentials {
             Err(unavailable) => Err(unavailable.into()),
         }
     }
+
+    async fn eks_token(&self, request: &Request<Incoming>) -> Result<Answer, Refusal> {
+        let query = request.uri().query().unwrap_or_default();
+        let asked = eks_tokens::parse(query, &self.region).map_err(|words| Refusal {
+            code: Code::InvalidParameter,
+            words: words.into(),
+        })?;
+        let token = self.eks_tokens.token(&asked.subject).await?;
+        if wants_text(request) {
+            let bare = Zeroizing::new(token.token().expose().as_bytes().to_vec());
+            return Ok(text("text/plain", Bytes::from_owner(bare)));
+        }
+        Ok(json(
+            StatusCode::OK,
+            exec_credential(&token, asked.api_version),
+        ))
+    }
+}
+
+/// `text/plain` named in `Accept`, and JSON not.
+fn wants_text(request: &Request<Incoming>) -> bool {
+    let accept = |media: &str| {
+        let names = |value: &str| value.to_ascii_lowercase().contains(media);
+        let mut values = request.headers().get_all(ACCEPT).iter();
+        values.any(|value| value.to_str().is_ok_and(names))
+    };
+    accept("text/plain") && !accept("application/json")
 }
 
 impl Respond for ContainerCredentials {
@@ -149,7 +200,7 @@ struct Refusal {
 /// The same for a path that is not there and for a secret that is wrong.
 const NOT_FOUND: Refusal = Refusal::new(
     Code::NotFound,
-    "nothing at this path, or the secret in it is wrong; credentials are at /v1/credentials and /v2/credentials/SECRET",
+    "nothing at this path, or the secret in it is wrong; credentials are at /v1/credentials and /v2/credentials/SECRET, tokens at /v1/eks-token",
 );
 const NO_AUTHORIZATION: &str = "no Authorization header; set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE in the app's container to the sidecar's authorization-token-file";
 const WRONG_AUTHORIZATION: &str = "the Authorization header is wrong; it has to be the content of the sidecar's authorization-token-file or the pod's UID";
@@ -178,9 +229,24 @@ impl From<Unavailable> for Refusal {
     }
 }
 
+impl From<NoToken> for Refusal {
+    fn from(error: NoToken) -> Self {
+        let code = match &error {
+            NoToken::TooManyRoles(_) => Code::TooManyRoles,
+            NoToken::Unmintable(EksTokenError::TooLarge { .. }) => Code::EksTokenTooLarge,
+            NoToken::Unavailable(_) | NoToken::Unmintable(_) => Code::CredentialsUnavailable,
+        };
+        Refusal {
+            code,
+            words: error.to_string().into(),
+        }
+    }
+}
+
 fn route(path: &str) -> Option<Route<'_>> {
     match path {
         CREDENTIALS => Some(Route::Credentials),
+        EKS_TOKEN => Some(Route::EksToken),
         SHUTDOWN => Some(Route::Shutdown),
         _ => {
             let secret = path.strip_prefix(CREDENTIALS_BY_SECRET)?;

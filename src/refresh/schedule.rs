@@ -138,6 +138,15 @@ impl Schedule {
         delay
     }
 
+    /// A reader needs credentials that live longer. A failure keeps its pace, and what is as good as new stays.
+    pub fn renew(&mut self, now: Moment) {
+        if let Some(held) = &mut self.held
+            && !held.credentials.are_young(now)
+        {
+            held.left_at_refresh = Duration::MAX;
+        }
+    }
+
     /// Something changed that the failure may have been about: the next attempt is at once.
     pub fn changed(&mut self, now: Moment) {
         if let Some(failing) = &mut self.failing {

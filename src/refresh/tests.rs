@@ -12,11 +12,13 @@ use serde_json::json;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::web_identity::{WebIdentity, WebIdentityConfig};
 use super::*;
 use crate::credentials::Session;
 use crate::diagnosis::findings;
+use crate::secret::Secret;
 use crate::store::{Reader, store};
-use crate::sts::StsErrorKind;
+use crate::sts::{AssumeRoleWithWebIdentity, Exchange, StsErrorKind};
 
 /// Where STS's time begins.
 const EPOCH: u64 = 1_800_000_000;
@@ -78,7 +80,10 @@ struct Script {
 }
 
 impl Exchange for Arc<Script> {
-    async fn assume_role(&self, request: &AssumeRole<'_>) -> Result<Credentials, StsError> {
+    async fn assume_role_with_web_identity(
+        &self,
+        request: &AssumeRoleWithWebIdentity<'_>,
+    ) -> Result<Credentials, StsError> {
         sleep(Duration::from_millis(150)).await;
         self.asked
             .lock()
@@ -124,6 +129,7 @@ impl Script {
             expiration: self.world.sts_time() + self.lifetime.min(asked),
             account_id: "111122223333".into(),
             role_arn: "arn:aws:iam::111122223333:role/app".into(),
+            session_name: "app-0".into(),
         };
         Credentials::new(session, self.clock.now(), asked).unwrap()
     }
@@ -181,19 +187,26 @@ impl Rig {
         });
         let (writer, reader) = store(clock.clone());
         let metrics = Arc::new(Metrics::new());
-        let config = RefreshConfig {
+        let config = WebIdentityConfig {
             token_file: dir.path().join("token"),
             audience: "sts.amazonaws.com".into(),
             role: "arn:aws:iam::111122223333:role/app".parse().unwrap(),
             session_name: None,
             duration: lifetime,
         };
-        let refresh = Refresh::new(
+        let writer = Arc::new(writer);
+        let source = WebIdentity::new(
             config,
             Arc::clone(&script),
             clock.clone(),
-            writer,
+            Arc::clone(&writer),
             Arc::clone(&metrics),
+        );
+        let refresh = Refresh::new(
+            source,
+            clock.clone(),
+            writer,
+            Some(Arc::clone(&metrics)),
             Rng::with_seed(seed),
         );
         let task = tokio::spawn(refresh.run()).abort_handle();

@@ -7,12 +7,11 @@ use std::fmt;
 
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId;
-use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
 
-use super::AssumeRole;
-use super::table::{GARBLED, Row, TIMED_OUT, USELESS, classify, unreachable};
+use super::table::{GARBLED, Row, TIMED_OUT, USELESS, assume_role, classify, unreachable};
+use crate::claims::Claims;
 use crate::diagnosis::{Diagnosis, Remedy, findings, quote};
-use crate::token::WebIdentityToken;
+use crate::role::{self, RoleArn};
 use crate::transport::innermost;
 
 /// Why an exchange yielded nothing.
@@ -25,11 +24,37 @@ pub struct StsError {
 
 /// What was asked, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Asked {
+pub(super) struct Asked {
     role: String,
     endpoint: String,
-    /// What STS compares with provider and trust policy.
-    claims: String,
+    by: By,
+}
+
+/// Who asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum By {
+    /// A token with these claims, which STS compares with provider and trust policy.
+    Token(String),
+    /// The pod's role.
+    Role(String),
+}
+
+impl Asked {
+    pub(super) fn by_token(claims: &Claims, role: &RoleArn, endpoint: &str) -> Self {
+        Asked {
+            role: role.to_string(),
+            endpoint: endpoint.to_owned(),
+            by: By::Token(claims.to_string()),
+        }
+    }
+
+    pub(super) fn by_role(own: &str, role: &RoleArn, endpoint: &str) -> Self {
+        Asked {
+            role: role.to_string(),
+            endpoint: endpoint.to_owned(),
+            by: By::Role(own.to_owned()),
+        }
+    }
 }
 
 /// What happened on the wire.
@@ -60,11 +85,11 @@ pub enum StsErrorKind {
 }
 
 impl StsError {
-    pub(super) fn from_sdk(
-        error: &SdkError<AssumeRoleWithWebIdentityError>,
-        request: &AssumeRole<'_>,
-        endpoint: &str,
-    ) -> Self {
+    /// `sent` is the secret that the request carried and STS may repeat; may be empty.
+    pub(super) fn from_sdk<E>(error: &SdkError<E>, asked: Asked, sent: &str) -> Self
+    where
+        E: ProvideErrorMetadata + RequestId,
+    {
         let status = error.raw_response().map(|raw| raw.status().as_u16());
         let kind = match error {
             SdkError::TimeoutError(_) => StsErrorKind::TimedOut,
@@ -81,15 +106,10 @@ impl StsError {
             SdkError::ServiceError(service) => StsErrorKind::Answered {
                 status: status.unwrap_or_default(),
                 code: plain(service.err().code().unwrap_or_default()),
-                message: scrub(service.err().message().unwrap_or_default(), request.token),
+                message: scrub(service.err().message().unwrap_or_default(), sent),
                 request_id: service.err().request_id().map(str::to_owned),
             },
             _ => StsErrorKind::Garbled { status },
-        };
-        let asked = Asked {
-            role: request.role.to_string(),
-            endpoint: endpoint.to_owned(),
-            claims: request.claims.to_string(),
         };
         StsError {
             kind,
@@ -114,7 +134,11 @@ impl StsError {
                 code,
                 message,
                 ..
-            } => classify(*status, code, message),
+            } => match &self.asked {
+                Some(asked) if matches!(asked.by, By::Role(_)) => assume_role(code),
+                _ => None,
+            }
+            .unwrap_or_else(|| classify(*status, code, message)),
             StsErrorKind::TimedOut => TIMED_OUT,
             StsErrorKind::Unreachable(cause) => unreachable(cause),
             StsErrorKind::Garbled { .. } => GARBLED,
@@ -135,11 +159,15 @@ impl StsError {
     /// What was found, expected and is to be done.
     pub fn diagnosis(&self) -> Diagnosis {
         let row = self.row();
+        let fix = match &self.asked {
+            Some(asked) if row.finding == findings::ASSUME_ROLE_DENIED => asked.allow(),
+            _ => row.fix.to_owned(),
+        };
         Diagnosis {
             finding: row.finding,
             found: self.found(),
             expected: row.expected.to_owned(),
-            fix: row.fix.to_owned(),
+            fix,
         }
     }
 
@@ -165,9 +193,11 @@ impl StsError {
                 }
                 if let Some(asked) = &self.asked {
                     found.push_str(&format!(" for role {}", asked.role));
-                    // The token's claims matter where STS compared them with something.
-                    if self.remedy() != Remedy::Wait {
-                        found.push_str(&format!(" and a token with {}", asked.claims));
+                    match &asked.by {
+                        // The claims matter where STS compared them with something.
+                        By::Token(_) if self.remedy() == Remedy::Wait => {}
+                        By::Token(claims) => found.push_str(&format!(" and a token with {claims}")),
+                        By::Role(own) => found.push_str(&format!(", assumed from {own}")),
                     }
                 }
                 if let Some(id) = request_id {
@@ -183,6 +213,20 @@ impl StsError {
             },
             StsErrorKind::Useless(what) => format!("STS answered 200 with {what}"),
         }
+    }
+}
+
+impl Asked {
+    /// Both sides have to allow it, and people give ARNs that nobody can assume.
+    fn allow(&self) -> String {
+        let By::Role(own) = &self.by else {
+            return String::new();
+        };
+        format!(
+            "{}; otherwise allow both sides: the trust policy of {role} needs {{\"Effect\":\"Allow\",\"Principal\":{{\"AWS\":\"{own}\"}},\"Action\":\"sts:AssumeRole\"}}, and {own} needs a policy with {{\"Effect\":\"Allow\",\"Action\":\"sts:AssumeRole\",\"Resource\":\"{role}\"}}; a service role, such as the cluster's own, trusts a service only",
+            role::WHAT_ROLE_ARN_IS_FOR,
+            role = self.role
+        )
     }
 }
 
@@ -202,13 +246,13 @@ fn plain(code: &str) -> String {
 }
 
 /// STS quotes parameters that it finds wrong, and the token is one.
-fn scrub(message: &str, token: &WebIdentityToken) -> String {
+fn scrub(message: &str, token: &str) -> String {
     const SUSPICIOUS: usize = 40;
-    let parts = token
-        .expose()
-        .split('.')
-        .filter(|part| part.len() >= SUSPICIOUS);
-    let without_token = message.replace(token.expose(), "[token]");
+    if token.is_empty() {
+        return message.to_owned();
+    }
+    let parts = token.split('.').filter(|part| part.len() >= SUSPICIOUS);
+    let without_token = message.replace(token, "[token]");
     parts.fold(without_token, |text, part| text.replace(part, "[token]"))
 }
 
@@ -219,16 +263,13 @@ mod tests {
     #[test]
     fn the_token_is_cut_out_of_what_sts_says() {
         let text = format!("{}.{}.{}", "h".repeat(50), "c".repeat(60), "s".repeat(70));
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), &text).unwrap();
-        let token = crate::token::read_once(file.path()).unwrap();
         let whole = format!("Value '{text}' at 'webIdentityToken' failed");
         assert_eq!(
-            scrub(&whole, &token),
+            scrub(&whole, &text),
             "Value '[token]' at 'webIdentityToken' failed"
         );
         let part = format!("Value '{}…'", "s".repeat(70));
-        assert_eq!(scrub(&part, &token), "Value '[token]…'");
+        assert_eq!(scrub(&part, &text), "Value '[token]…'");
     }
 
     #[test]
@@ -243,7 +284,7 @@ mod tests {
             asked: Some(Box::new(Asked {
                 role: "arn:aws:iam::111122223333:role/app".into(),
                 endpoint: String::new(),
-                claims: "sub \"s\"".into(),
+                by: By::Token("sub \"s\"".into()),
             })),
         };
         let sentence = error.to_string();

@@ -71,6 +71,29 @@ pub(super) fn unreachable(cause: &str) -> Row {
     }
 }
 
+/// What the codes mean where one role assumes another; the others mean what they always mean.
+pub(super) fn assume_role(code: &str) -> Option<Row> {
+    let row = match code {
+        "AccessDenied" | "AccessDeniedException" => row(
+            findings::ASSUME_ROLE_DENIED,
+            Remedy::Change,
+            "a role that the pod's role may assume",
+            "",
+        ),
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidClientTokenId"
+        | "SignatureDoesNotMatch" => row(
+            findings::ASSUME_ROLE_CREDENTIALS,
+            Remedy::Wait,
+            "credentials of the pod's role that STS takes",
+            "it is tried again with the pod's next credentials; if it lasts, see whether the pod's sessions were revoked",
+        ),
+        _ => return None,
+    };
+    Some(row)
+}
+
 /// The table: STS's status, code and words on one side, what they mean on the other. Unknown words are never a reason
 /// to give up.
 pub(super) fn classify(status: u16, code: &str, message: &str) -> Row {

@@ -1,0 +1,131 @@
+//! The roles that were assumed from the pod's role: each with a store and a refresh task of its own.
+//!
+//! The task is nobody's: a client that hangs up ends nothing, and the next one finds the credentials there. A role that
+//! nobody asks for any more is forgotten, so that a mistyped one does not call STS for ever.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::time::{Instant, sleep_until};
+
+use crate::clock::Clock;
+use crate::refresh::Refresh;
+use crate::refresh::assumed_role::AssumedRole;
+use crate::role::RoleArn;
+use crate::store::{Reader, store};
+use crate::sts::Sts;
+
+/// The most roles at a time: more would be a loop in some client.
+pub const MOST: usize = 16;
+/// How long a role is kept that nobody asks for.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
+
+/// The table of roles; clones share it.
+#[derive(Clone)]
+pub struct AssumedRoles {
+    pod: Reader,
+    sts: Sts,
+    clock: Clock,
+    table: Arc<Mutex<HashMap<RoleArn, Entry>>>,
+}
+
+struct Entry {
+    reader: Reader,
+    last_asked: Instant,
+}
+
+/// There are [`MOST`] others already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooManyRoles;
+
+impl fmt::Display for TooManyRoles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{MOST} roles are assumed from the pod's role already, and there can be no more; a role is forgotten when nobody has asked for it for an hour"
+        )
+    }
+}
+
+impl std::error::Error for TooManyRoles {}
+
+impl AssumedRoles {
+    /// None yet. `pod` has the credentials that others are assumed from.
+    pub fn new(pod: Reader, sts: Sts, clock: Clock) -> Self {
+        AssumedRoles {
+            pod,
+            sts,
+            clock,
+            table: Arc::default(),
+        }
+    }
+
+    /// The store of this role; the first to ask starts its task.
+    pub fn reader(&self, role: &RoleArn) -> Result<Reader, TooManyRoles> {
+        let mut table = self.table();
+        if let Some(entry) = table.get_mut(role) {
+            entry.last_asked = Instant::now();
+            return Ok(entry.reader.clone());
+        }
+        if table.len() >= MOST {
+            return Err(TooManyRoles);
+        }
+        let (writer, reader) = store(self.clock.clone());
+        let source = AssumedRole::new(role.clone(), self.pod.clone(), self.sts.clone());
+        let refresh = Refresh::new(
+            source,
+            self.clock.clone(),
+            Arc::new(writer),
+            None,
+            Rng::new(),
+        );
+        let entry = Entry {
+            reader: reader.clone(),
+            last_asked: Instant::now(),
+        };
+        table.insert(role.clone(), entry);
+        let (roles, role) = (self.clone(), role.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = refresh.run() => {}
+                () = roles.forgotten(&role) => {
+                    tracing::info!(%role, "nobody asks for this role any more; its credentials are not kept fresh");
+                }
+            }
+        });
+        Ok(reader)
+    }
+
+    /// Returns when nobody has asked for the role for long, and it is out of the table.
+    async fn forgotten(&self, role: &RoleArn) {
+        loop {
+            let end = match self.table().get(role) {
+                Some(entry) => entry.last_asked + FORGOTTEN_AFTER,
+                None => return,
+            };
+            sleep_until(end).await;
+            let mut table = self.table();
+            if table
+                .get(role)
+                .is_some_and(|entry| entry.last_asked + FORGOTTEN_AFTER <= Instant::now())
+            {
+                table.remove(role);
+            }
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, HashMap<RoleArn, Entry>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for AssumedRoles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AssumedRoles")
+            .field("roles", &self.table().len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,67 @@
+//! Another role, assumed from the pod's role: for clusters that know only that one.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{DURATION_OF_EVERY_ROLE, RefreshError, Source};
+use crate::credentials::Credentials;
+use crate::role::RoleArn;
+use crate::store::{Reader, Unavailable};
+use crate::sts::{AssumeRole, Sts};
+use crate::transport::OPERATION_TIMEOUT;
+
+/// The pod's credentials, and the role to assume with them.
+pub struct AssumedRole {
+    role: RoleArn,
+    pod: Reader,
+    sts: Sts,
+    /// What the last attempt was made with.
+    used: Option<Arc<Credentials>>,
+}
+
+impl AssumedRole {
+    /// Has asked for nothing yet.
+    pub fn new(role: RoleArn, pod: Reader, sts: Sts) -> Self {
+        AssumedRole {
+            role,
+            pod,
+            sts,
+            used: None,
+        }
+    }
+}
+
+impl Source for AssumedRole {
+    fn role(&self) -> &RoleArn {
+        &self.role
+    }
+
+    async fn obtain(&mut self) -> Result<Credentials, RefreshError> {
+        self.pod.decided(Instant::now() + OPERATION_TIMEOUT).await;
+        let unavailable = |Unavailable(trouble)| RefreshError::Pod(trouble.diagnosis.clone());
+        let credentials = self.pod.credentials().map_err(unavailable)?;
+        let request = AssumeRole {
+            credentials: &credentials,
+            role: &self.role,
+            // Role chaining allows no more than an hour, whatever the role allows.
+            duration: DURATION_OF_EVERY_ROLE,
+        };
+        let answer = self.sts.assume_role(&request).await;
+        self.used = Some(credentials);
+        Ok(answer?)
+    }
+
+    async fn stirred(&mut self) {
+        self.pod.changed().await;
+    }
+
+    async fn changed(&mut self) -> bool {
+        let used = |held: &Arc<_>| {
+            self.used
+                .as_ref()
+                .is_some_and(|used| Arc::ptr_eq(used, held))
+        };
+        self.pod.credentials().is_ok_and(|held| !used(&held))
+    }
+}
