@@ -23,9 +23,11 @@ use crate::outputs::authorization::{Authorization, Methods};
 use crate::outputs::authorization_token::{AuthorizationToken, AuthorizationTokenError};
 use crate::outputs::container_credentials::ContainerCredentials;
 use crate::outputs::eks_tokens::EksTokens;
+use crate::outputs::files::{Files, FilesConfig, FilesReader};
+use crate::outputs::kubeconfig_file::{EksConfig, KubeconfigFile};
 use crate::refresh::Refresh;
 use crate::refresh::web_identity::WebIdentity;
-use crate::store::store;
+use crate::store::{Reader, store};
 use crate::sts::Sts;
 
 /// The most connections at the credentials door,
@@ -95,11 +97,11 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     let shutdown = Arc::new(Notify::new());
     let draining = Arc::new(OnceLock::new());
 
-    let sts = Sts::new(&config.sts, clock.clone());
+    let sts = Sts::new(&config.walk.sts, clock.clone());
     let eks_tokens = Arc::new(EksTokens::new(
         reader.clone(),
         AssumedRoles::new(reader.clone(), sts.clone(), clock.clone()),
-        config.sts.use_fips,
+        config.walk.sts.use_fips,
         clock.clone(),
         Arc::clone(&metrics),
     ));
@@ -110,8 +112,8 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     let door = Arc::new(ContainerCredentials::new(
         reader.clone(),
         authorization,
-        eks_tokens,
-        config.sts.region.clone(),
+        Arc::clone(&eks_tokens),
+        config.walk.sts.region.clone(),
         metrics.requests(Door::Credentials),
         Arc::clone(&shutdown),
     ));
@@ -122,8 +124,14 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
         &credentials_registry,
         &mut doors,
     );
+    let files = config
+        .files
+        .as_ref()
+        .map(|wanted| files(wanted, &config.walk.eks, eks_tokens, &reader, &clock));
+    let (files, files_reader) = files.unzip();
     let ops = Arc::new(Ops::new(
         reader,
+        files_reader,
         Arc::clone(&metrics),
         metrics.requests(Door::Ops),
         Arc::clone(&draining),
@@ -133,7 +141,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     let mut tasks = JoinSet::new();
     let writer = Arc::new(writer);
     let source = WebIdentity::new(
-        config.web_identity,
+        config.walk.web_identity,
         sts,
         clock.clone(),
         Arc::clone(&writer),
@@ -150,6 +158,12 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
         refresh.run().await;
         "refresh"
     });
+    if let Some(files) = files {
+        tasks.spawn(async move {
+            files.run().await;
+            "files"
+        });
+    }
     if let Some(token) = token {
         tasks.spawn(async move {
             token.follow().await;
@@ -183,6 +197,20 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The task that writes files, and who can tell whether they are there.
+fn files(
+    wanted: &FilesConfig,
+    eks: &EksConfig,
+    tokens: Arc<EksTokens>,
+    reader: &Reader,
+    clock: &Clock,
+) -> (Files, FilesReader) {
+    let kubeconfig = wanted
+        .kubeconfig
+        .then(|| KubeconfigFile::new(wanted, eks.clone(), clock.clone()));
+    Files::new(wanted, tokens, reader.clone(), clock.clone(), kubeconfig)
 }
 
 /// SIGTERM and SIGINT.

@@ -12,6 +12,7 @@ use fastrand::Rng;
 use tokio::time::{Instant, sleep_until};
 
 use crate::clock::Clock;
+use crate::diagnosis::{Diagnosis, findings};
 use crate::refresh::Refresh;
 use crate::refresh::assumed_role::AssumedRole;
 use crate::role::RoleArn;
@@ -41,12 +42,21 @@ struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooManyRoles;
 
+impl TooManyRoles {
+    /// What was found, expected and is to be done.
+    pub fn diagnosis(self) -> Diagnosis {
+        Diagnosis {
+            finding: findings::TOO_MANY_ROLES,
+            found: format!("{MOST} other roles are assumed from the pod's role already"),
+            expected: format!("at most {MOST}"),
+            fix: "see which client asks for so many; a role is forgotten when nobody has asked for it for an hour".into(),
+        }
+    }
+}
+
 impl fmt::Display for TooManyRoles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{MOST} roles are assumed from the pod's role already, and there can be no more; a role is forgotten when nobody has asked for it for an hour"
-        )
+        self.diagnosis().fmt(f)
     }
 }
 

@@ -4,6 +4,7 @@
 //! get types, not text.
 
 mod cli;
+mod running;
 mod settings;
 mod sources;
 mod values;
@@ -14,16 +15,21 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use self::cli::{Command, Usage, parse};
+use tracing::Level;
+
+pub use self::cli::{Command, GetToken, InspectToken, Kubeconfig, Server, Usage, parse};
+pub use self::running::{Running, Shown, running};
 pub use self::settings::{SETTINGS, Setting};
 pub use self::sources::{Flags, Origin};
 use self::sources::{Gathered, NO_PROXY_VARIABLES, PROXY_VARIABLES, Sources, gather};
 use self::values::{
-    boolean, duration_text, file_mode, loopback_address, ops_address, path, region_name,
-    session_duration, text,
+    absolute_path, boolean, duration_text, eks_clusters, endpoint_url, file_mode, loopback_address,
+    ops_address, path, region_name, session_duration, text,
 };
 use crate::diagnosis::quote;
 use crate::outputs::authorization::Methods;
+use crate::outputs::files::FilesConfig;
+use crate::outputs::kubeconfig_file::EksConfig;
 use crate::refresh::web_identity::WebIdentityConfig;
 use crate::secret::{Secret, without_password};
 use crate::sts::StsConfig;
@@ -37,10 +43,10 @@ const SHORT_DURATION: Duration = Duration::from_secs(3600);
 /// Everything that `serve` needs.
 #[derive(Debug)]
 pub struct Config {
-    /// For the pod's own role.
-    pub web_identity: WebIdentityConfig,
-    /// For STS.
-    pub sts: StsConfig,
+    /// From token to credentials.
+    pub walk: Walk,
+    /// Files that were asked for.
+    pub files: Option<FilesConfig>,
     /// For the doors.
     pub doors: DoorsConfig,
     /// For the subscriber.
@@ -51,6 +57,17 @@ pub struct Config {
     pub report: Vec<Reported>,
     /// What deserves a warning.
     pub warnings: Vec<String>,
+}
+
+/// From token to credentials, and to what they are good for.
+#[derive(Debug)]
+pub struct Walk {
+    /// For the pod's own role.
+    pub web_identity: WebIdentityConfig,
+    /// For STS.
+    pub sts: StsConfig,
+    /// For EKS.
+    pub eks: EksConfig,
 }
 
 /// For the doors.
@@ -121,22 +138,13 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// Resolves everything. Reads the token file only where the region has to come from it.
+/// Resolves everything that `serve` needs. Reads the token file only where the region has to come from it.
 pub fn load(
     flags: Flags,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Config, ConfigErrors> {
-    let Gathered {
-        sources,
-        errors,
-        warnings,
-    } = gather(flags, environment);
-    let mut resolver = Resolver {
-        sources,
-        errors,
-        warnings,
-        report: Vec::new(),
-    };
+    let mut resolver = Resolver::new(flags, environment);
+    resolver.asks_eks = resolver.sources.is_set("kubeconfig");
     let config = resolver.config();
     match config {
         Some(config) if resolver.errors.is_empty() => Ok(Config {
@@ -148,16 +156,105 @@ pub fn load(
     }
 }
 
+/// Resolves what a subcommand needs that does by itself what the sidecar does.
+pub fn walk(
+    flags: Flags,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<(Walk, LogConfig), ConfigErrors> {
+    let mut resolver = Resolver::new(flags, environment);
+    let (walk, log) = (resolver.walk(), resolver.log());
+    // Whoever runs a plugin shows its stderr to people.
+    let quiet = |log: LogConfig| LogConfig {
+        format: log.format.or(Some(LogFormat::Text)),
+        level: match resolver.sources.is_set("log-level") {
+            true => log.level,
+            false => Level::WARN,
+        },
+    };
+    let log = log.map(quiet);
+    resolver.finish(walk.zip(log))
+}
+
+/// Resolves where the sidecar keeps its files; `None` where it keeps none.
+pub fn output_directory(
+    flags: Flags,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Option<PathBuf>, ConfigErrors> {
+    let mut resolver = Resolver::new(flags, environment);
+    let directory = resolver.get("output-dir", absolute_path);
+    resolver.finish(Some(directory))
+}
+
+/// Resolves where STS and EKS are.
+pub fn endpoints(
+    flags: Flags,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Endpoints, ConfigErrors> {
+    let mut resolver = Resolver::new(flags, environment);
+    resolver.asks_eks = true;
+    let endpoints = resolver.endpoints();
+    resolver.finish(endpoints)
+}
+
+/// Where STS and EKS are, and how to get there.
+pub struct Endpoints {
+    /// Another address of STS.
+    pub sts: Option<EndpointUrl>,
+    /// EKS; the network is that of both.
+    pub eks: EksConfig,
+}
+
 struct Resolver {
     sources: Sources,
+    /// Whether the EKS API will be asked; STS always is.
+    asks_eks: bool,
     errors: Vec<String>,
     warnings: Vec<String>,
     report: Vec<Reported>,
 }
 
 impl Resolver {
+    fn new(flags: Flags, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let Gathered {
+            sources,
+            errors,
+            warnings,
+        } = gather(flags, environment);
+        Resolver {
+            sources,
+            asks_eks: false,
+            errors,
+            warnings,
+            report: Vec::new(),
+        }
+    }
+
     /// Every setting is looked at before the first `?`, so that all errors show.
     fn config(&mut self) -> Option<Config> {
+        let walk = self.walk();
+        let region = walk.as_ref().map(|walk| walk.sts.region.clone());
+        let doors = self.doors();
+        let files = self.files(region.as_deref());
+        let log = self.log();
+        let drain_delay = self.get("drain-delay", duration_text);
+        Some(Config {
+            walk: walk?,
+            files,
+            doors: doors?,
+            log: log?,
+            drain_delay: drain_delay?,
+            report: Vec::new(),
+            warnings: Vec::new(),
+        })
+    }
+
+    fn finish<T>(self, resolved: Option<T>) -> Result<T, ConfigErrors> {
+        resolved
+            .filter(|_| self.errors.is_empty())
+            .ok_or(ConfigErrors(self.errors))
+    }
+
+    fn walk(&mut self) -> Option<Walk> {
         self.get("config", text);
         let role = self.required("role-arn", |value| {
             value
@@ -173,32 +270,14 @@ impl Resolver {
         });
         let duration = self.get("duration", session_duration);
         let region = self.region(token_file.as_ref());
-        let endpoint_url: Option<EndpointUrl> = self.get("sts-endpoint-url", |value| {
-            value
-                .parse()
-                .map_err(|error| format!("{error}; expected https://HOST, or http:// to loopback"))
-        });
-        let use_fips = self.get("use-fips-endpoint", boolean);
-        let use_dualstack = self.get("use-dualstack-endpoint", boolean);
-        let trust = self.trust(endpoint_url.as_ref());
-        let proxy = self.proxy();
-        let doors = self.doors();
-        let log = self.log();
-        let drain_delay = self.get("drain-delay", duration_text);
-
-        let (use_fips, use_dualstack) = (use_fips?, use_dualstack?);
-        if endpoint_url.is_some() && (use_fips || use_dualstack) {
-            self.errors.push(
-                "sts-endpoint-url names one endpoint, and use-fips-endpoint or use-dualstack-endpoint asks for another; unset one"
-                    .into(),
-            );
-        }
+        let endpoints = self.endpoints();
         if duration.is_some_and(|duration| duration < SHORT_DURATION) {
             self.warnings.push(
                 "duration is under 1h: many SDKs then ask for credentials before every call".into(),
             );
         }
-        Some(Config {
+        let endpoints = endpoints?;
+        Some(Walk {
             web_identity: WebIdentityConfig {
                 token_file: token_file?,
                 audience: audience?,
@@ -208,16 +287,81 @@ impl Resolver {
             },
             sts: StsConfig {
                 region: region?,
-                endpoint_url,
+                endpoint_url: endpoints.sts,
+                use_fips: endpoints.eks.use_fips,
+                use_dualstack: endpoints.eks.use_dualstack,
+                network: endpoints.eks.network.clone(),
+            },
+            eks: endpoints.eks,
+        })
+    }
+
+    fn endpoints(&mut self) -> Option<Endpoints> {
+        let sts = self.get("sts-endpoint-url", endpoint_url);
+        let eks = self.get("eks-endpoint-url", endpoint_url);
+        let use_fips = self.get("use-fips-endpoint", boolean);
+        let use_dualstack = self.get("use-dualstack-endpoint", boolean);
+        let plain = |url: &Option<EndpointUrl>| url.as_ref().is_some_and(|url| !url.is_tls());
+        let all_plain = plain(&sts) && (plain(&eks) || !self.asks_eks);
+        let trust = self.trust(all_plain);
+        let proxy = self.proxy();
+        let (use_fips, use_dualstack) = (use_fips?, use_dualstack?);
+        if sts.is_some() && (use_fips || use_dualstack) {
+            self.errors.push(
+                "sts-endpoint-url names one endpoint, and use-fips-endpoint or use-dualstack-endpoint asks for another; unset one"
+                    .into(),
+            );
+        }
+        Some(Endpoints {
+            sts,
+            eks: EksConfig {
+                endpoint_url: eks,
                 use_fips,
                 use_dualstack,
                 network: Network { trust, proxy },
             },
-            doors: doors?,
-            log: log?,
-            drain_delay: drain_delay?,
-            report: Vec::new(),
-            warnings: Vec::new(),
+        })
+    }
+
+    /// `region` is the sidecar's.
+    fn files(&mut self, region: Option<&str>) -> Option<FilesConfig> {
+        let clusters = self.get("eks-cluster", eks_clusters);
+        let directory = self.get("output-dir", absolute_path);
+        let mode = self.get("output-mode", file_mode);
+        let kubeconfig = self.get("kubeconfig", boolean);
+        if clusters.is_some() && directory.is_none() {
+            self.missing(
+                "output-dir",
+                "eks-cluster asks for token files, and not where",
+            );
+        }
+        if kubeconfig == Some(true) && clusters.is_none() {
+            self.missing(
+                "eks-cluster",
+                "kubeconfig asks for a file, and not for which clusters",
+            );
+        }
+        let mut subjects = Vec::new();
+        for (name, named) in clusters? {
+            let region = match named {
+                Some(region) => region,
+                None => match region?.parse() {
+                    Ok(region) => region,
+                    Err(error) => {
+                        self.errors.push(format!(
+                            "eks-cluster {name}: it is taken to be in the sidecar's region, and {error}; write {name}=REGION"
+                        ));
+                        continue;
+                    }
+                },
+            };
+            subjects.push((name, region));
+        }
+        Some(FilesConfig {
+            clusters: subjects,
+            directory: directory?,
+            mode: mode?,
+            kubeconfig: kubeconfig?,
         })
     }
 
@@ -284,16 +428,13 @@ impl Resolver {
     }
 
     /// Only what connections over TLS will need, and whatever was named explicitly.
-    fn trust(&mut self, endpoint_url: Option<&EndpointUrl>) -> Option<Trust> {
+    fn trust(&mut self, all_plain: bool) -> Option<Trust> {
         let before = self.errors.len();
         let bundle = self.get("ca-bundle", |value| {
             Trust::bundle(value.as_ref()).map_err(|error| error.to_string())
         });
-        if bundle.is_some() || self.errors.len() > before {
+        if bundle.is_some() || self.errors.len() > before || all_plain {
             return bundle;
-        }
-        if endpoint_url.is_some_and(|url| !url.is_tls()) {
-            return None;
         }
         match Trust::system() {
             Ok(trust) => Some(trust),

@@ -119,11 +119,31 @@ pub mod findings {
         STS_DURATION = "sts-duration": "the role's maximum session duration is shorter than the duration asked for";
         STS_INVALID_REQUEST = "sts-invalid-request": "STS found a parameter of the request invalid";
         STS_REFUSED = "sts-refused": "STS refused the request with a code that is not in the table";
+        ASSUME_ROLE_DENIED = "assume-role-denied": "STS does not let the pod's role assume the other role";
+        ASSUME_ROLE_CREDENTIALS = "assume-role-credentials": "STS rejected the credentials of the pod's role";
+        TOO_MANY_ROLES = "too-many-roles": "too many roles are assumed from the pod's role";
         EKS_TOKEN_TOO_LARGE = "eks-token-too-large": "the EKS token is longer than what EKS accepts";
         EKS_CREDENTIALS_DYING = "eks-credentials-dying": "the credentials expire too soon to sign an EKS token";
         EKS_TOKEN_UNSIGNABLE = "eks-token-unsignable": "the EKS token could not be signed";
-        ASSUME_ROLE_DENIED = "assume-role-denied": "STS does not let the pod's role assume the other role";
-        ASSUME_ROLE_CREDENTIALS = "assume-role-credentials": "STS rejected the credentials of the pod's role";
+        EKS_TOKEN_MALFORMED = "eks-token-malformed": "the EKS token breaks a rule of the cluster's verifier";
+        EKS_TOKEN_SIGNATURE = "eks-token-signature": "STS finds the signature of the EKS token wrong";
+        EKS_TOKEN_CLOCK = "eks-token-clock": "the EKS token was signed at a time that STS does not accept";
+        EKS_TOKEN_CREDENTIALS_EXPIRED = "eks-token-credentials-expired": "the credentials that signed the EKS token have expired";
+        EKS_TOKEN_UNKNOWN_KEY = "eks-token-unknown-key": "STS does not know the access key of the EKS token";
+        EKS_TOKEN_REFUSED = "eks-token-refused": "STS refused the EKS token with a code that is not in the table";
+        EKS_REPLAY_UNREACHABLE = "eks-replay-unreachable": "the EKS token could not be sent to STS from here";
+        EKS_IDENTITY = "eks-identity": "the EKS token stands for nobody that a cluster lets in";
+        EKS_ACCESS_DENIED = "eks-access-denied": "the role may not call eks:DescribeCluster";
+        EKS_CLUSTER_NOT_FOUND = "eks-cluster-not-found": "EKS knows no cluster of this name";
+        EKS_CLUSTER_NOT_ACTIVE = "eks-cluster-not-active": "the EKS cluster is being made or deleted, or has failed";
+        EKS_SESSION_REFUSED = "eks-session-refused": "EKS does not accept the session's credentials";
+        EKS_UNREACHABLE = "eks-unreachable": "no answer from the EKS endpoint";
+        EKS_THROTTLED = "eks-throttled": "EKS throttled the request";
+        EKS_UNAVAILABLE = "eks-unavailable": "EKS answered that it cannot serve the request now";
+        EKS_GARBLED = "eks-garbled": "the answer of the EKS endpoint was no answer of EKS";
+        EKS_REFUSED = "eks-refused": "EKS refused the request with a code that is not in the table";
+        FILE_NOT_WRITTEN = "file-not-written": "a file that was asked for cannot be written";
+        FILES_PENDING = "files-pending": "the files that were asked for are not written yet";
     }
 }
 

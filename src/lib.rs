@@ -37,6 +37,16 @@ pub mod refresh;
 pub mod assumed_roles;
 // The bearer token by which an EKS cluster knows an AWS identity.
 pub mod eks_token;
+// The rules by which a cluster takes a token or refuses it.
+pub mod inspection;
+// Who a token turns out to be, and how the cluster is told to let it in.
+pub mod identity;
+// A token sent to STS as the cluster would send it.
+pub mod replay;
+// Where a cluster is: eks:DescribeCluster.
+pub mod eks;
+// kubeconfigs: entries for clusters, merged into what is there.
+pub mod kubeconfig;
 // HTTP/1.1: accepting, limits, answers.
 pub mod http;
 // What the pod may ask for.
@@ -47,5 +57,7 @@ pub mod ops;
 pub mod telemetry;
 // From text in three spellings to every component's `Config`.
 pub mod config;
+// The subcommands that end by themselves.
+pub mod commands;
 // Wires it all, and takes it down.
 pub mod app;

@@ -1,9 +1,11 @@
 //! Arguments in, exit code out.
 
 use std::fs::OpenOptions;
+use std::future::Future;
 use std::io::Write;
 use std::process::ExitCode;
 
+use irsa_sidecar::commands::{Environment, Failure, Output, get_token, inspect_token, kubeconfig};
 use irsa_sidecar::config::{self, Command, Config, Flags};
 use irsa_sidecar::{app, telemetry};
 
@@ -15,6 +17,9 @@ const FAILED: u8 = 1;
 fn main() -> ExitCode {
     match config::parse(std::env::args_os()) {
         Ok(Command::Serve(flags)) => serve(flags),
+        Ok(Command::GetToken(asked)) => run(get_token::run(asked, environment())),
+        Ok(Command::InspectToken(asked)) => run(inspect_token::run(asked, environment())),
+        Ok(Command::Kubeconfig(asked)) => run(kubeconfig::run(asked, environment())),
         Err(usage) if usage.asked_for => {
             // A reader that closed the pipe has seen enough.
             let _ = std::io::stdout().write_all(usage.text.as_bytes());
@@ -28,6 +33,57 @@ fn main() -> ExitCode {
     }
 }
 
+fn environment() -> Environment {
+    std::env::vars_os().collect()
+}
+
+/// A subcommand that ends by itself.
+fn run(command: impl Future<Output = Result<Output, Failure>>) -> ExitCode {
+    exit_on_panic();
+    let outcome = in_runtime(command).unwrap_or_else(|error| Err(Failure::Failed(error)));
+    match outcome {
+        Ok(output) => {
+            for words in &output.words {
+                say(&format!("{words}\n"));
+            }
+            let mut stdout = std::io::stdout();
+            let written = stdout
+                .write_all(&output.product)
+                .and_then(|()| stdout.flush());
+            match written {
+                Ok(()) if output.success => ExitCode::SUCCESS,
+                Ok(()) => ExitCode::from(FAILED),
+                Err(error) => {
+                    say(&format!(
+                        "irsa-sidecar: stdout cannot be written: {error}\n"
+                    ));
+                    ExitCode::from(FAILED)
+                }
+            }
+        }
+        Err(failure) => {
+            say(&format!("irsa-sidecar: {failure}\n"));
+            ExitCode::from(match failure {
+                Failure::Usage(_) => BAD_USAGE,
+                Failure::Configuration(_) => BAD_CONFIGURATION,
+                Failure::Failed(_) => FAILED,
+            })
+        }
+    }
+}
+
+/// The error is that of making the runtime.
+fn in_runtime<T>(work: impl Future<Output = T>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("the runtime cannot be started: {error}"))?;
+    let outcome = runtime.block_on(work);
+    // A name resolution that hangs must not keep the process.
+    runtime.shutdown_background();
+    Ok(outcome)
+}
+
 fn serve(flags: Flags) -> ExitCode {
     let config: Config = match config::load(flags, std::env::vars_os()) {
         Ok(config) => config,
@@ -39,18 +95,8 @@ fn serve(flags: Flags) -> ExitCode {
     };
     telemetry::init(config.log);
     exit_on_panic();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let outcome = match runtime {
-        Ok(runtime) => {
-            let outcome = runtime.block_on(app::serve(config));
-            // A name resolution that hangs must not keep the process.
-            runtime.shutdown_background();
-            outcome.map_err(|error| error.to_string())
-        }
-        Err(error) => Err(format!("the runtime cannot be started: {error}")),
-    };
+    let outcome = in_runtime(app::serve(config))
+        .and_then(|outcome| outcome.map_err(|error| error.to_string()));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {

@@ -13,6 +13,7 @@ use crate::clock::rfc3339;
 use crate::diagnosis::{Finding, findings};
 use crate::http::{Answer, Code, Peer, Respond, failure, json, text};
 use crate::metrics::{Metrics, RequestCounters};
+use crate::outputs::files::FilesReader;
 use crate::store::{Reader, Unavailable};
 
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -21,6 +22,7 @@ const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 #[derive(Debug)]
 pub struct Ops {
     store: Reader,
+    files: Option<FilesReader>,
     metrics: Arc<Metrics>,
     counters: RequestCounters,
     draining: Arc<OnceLock<SystemTime>>,
@@ -38,15 +40,17 @@ struct NotReady {
 }
 
 impl Ops {
-    /// `draining` holds when the program was asked to stop, once it was.
+    /// `files` where some were asked for: an app that starts without them would take another identity. `draining` holds when the program was asked to stop, once it was.
     pub fn new(
         store: Reader,
+        files: Option<FilesReader>,
         metrics: Arc<Metrics>,
         counters: RequestCounters,
         draining: Arc<OnceLock<SystemTime>>,
     ) -> Self {
         Ops {
             store,
+            files,
             metrics,
             counters,
             draining,
@@ -83,8 +87,9 @@ impl Ops {
     }
 
     fn startupz(&self) -> Answer {
-        match self.store.credentials() {
-            Ok(_) => json(StatusCode::OK, r#"{"ready":true}"#),
+        let files = || self.files.as_ref().map_or(Ok(()), FilesReader::check);
+        match self.store.credentials().and_then(|_| files()) {
+            Ok(()) => json(StatusCode::OK, r#"{"ready":true}"#),
             Err(Unavailable(trouble)) => not_ready(
                 trouble.diagnosis.finding,
                 trouble.since,

@@ -4,8 +4,11 @@
 //! |---|---|
 //! | [`container_credentials`] | `AWS_CONTAINER_CREDENTIALS_FULL_URI`, `listen` |
 //! | [`eks_tokens`] | `GET /v1/eks-token`, `listen` |
+//! | [`files`] | `output-dir`: token files, and with [`kubeconfig_file`] a kubeconfig |
 
 pub mod authorization;
 pub mod authorization_token;
 pub mod eks_tokens;
+pub mod kubeconfig_file;
+pub mod files;
 pub mod container_credentials;

@@ -1,10 +1,14 @@
 //! The command line: subcommands, flags made from the table of settings, and help that teaches.
 
+mod subcommands;
+
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 
+use self::subcommands::{GET_TOKEN, INSPECT_TOKEN, KUBECONFIG};
+pub use self::subcommands::{GetToken, InspectToken, Kubeconfig, Server};
 use super::settings::{SETTINGS, Setting};
 use super::sources::Flags;
 
@@ -33,6 +37,12 @@ Every message that the program can say is explained in docs/troubleshooting.md."
 pub enum Command {
     /// The sidecar, with these flags.
     Serve(Flags),
+    /// The exec credential plugin.
+    GetToken(GetToken),
+    /// A look into a token.
+    InspectToken(InspectToken),
+    /// A kubeconfig.
+    Kubeconfig(Kubeconfig),
 }
 
 /// The program does not run: help was asked for, or the usage was bad.
@@ -46,6 +56,7 @@ pub struct Usage {
 
 /// Parses the arguments, the program's name first.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Usage> {
+    let arguments = subcommands::as_the_aws_cli(arguments.into_iter().collect());
     let matches = command()
         .try_get_matches_from(arguments)
         .map_err(|error| Usage {
@@ -55,11 +66,15 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
             ),
         })?;
-    let serve = match matches.subcommand() {
-        Some((_, matches)) => matches,
-        None => &matches,
-    };
-    Ok(Command::Serve(flags(serve)))
+    Ok(match matches.subcommand() {
+        Some((GET_TOKEN, matches)) => Command::GetToken(GetToken::from_matches(matches)),
+        Some((INSPECT_TOKEN, matches)) => {
+            Command::InspectToken(InspectToken::from_matches(matches))
+        }
+        Some((KUBECONFIG, matches)) => Command::Kubeconfig(Kubeconfig::from_matches(matches)),
+        Some((_, matches)) => Command::Serve(flags(matches)),
+        None => Command::Serve(flags(&matches)),
+    })
 }
 
 fn command() -> clap::Command {
@@ -78,8 +93,10 @@ fn command() -> clap::Command {
                 .next_line_help(true)
                 .after_help(EXAMPLES),
         )
+        .subcommands(subcommands::all())
 }
 
+/// The setting as a flag.
 fn argument(setting: &'static Setting) -> Arg {
     let argument = Arg::new(setting.name)
         .long(setting.name)
@@ -111,7 +128,9 @@ fn flags(matches: &ArgMatches) -> Flags {
     SETTINGS
         .iter()
         .filter_map(|setting| {
-            let values: Vec<String> = matches.get_many(setting.name)?.cloned().collect();
+            // A subcommand has only some of them, and may use a name for something else.
+            let values = matches.try_get_many::<String>(setting.name).ok()??;
+            let values: Vec<String> = values.cloned().collect();
             Some((setting.name, values.join(",")))
         })
         .collect()
@@ -131,8 +150,10 @@ mod tests {
     }
 
     fn flags_of(line: &str) -> Flags {
-        let Command::Serve(flags) = parsed(line).unwrap();
-        flags
+        match parsed(line).unwrap() {
+            Command::Serve(flags) => flags,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

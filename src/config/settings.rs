@@ -94,6 +94,18 @@ const fn list(
     }
 }
 
+const fn list_without_default(
+    name: &'static str,
+    value: &'static str,
+    otherwise: &'static str,
+    help: &'static str,
+) -> Setting {
+    Setting {
+        list: true,
+        ..without_default(name, value, otherwise, &[], help)
+    }
+}
+
 const fn without_default(
     name: &'static str,
     value: &'static str,
@@ -176,15 +188,22 @@ pub const SETTINGS: &[Setting] = &[
         &["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"],
         "Another address of STS; http only on loopback, since the request carries the token",
     ),
+    without_default(
+        "eks-endpoint-url",
+        "URL",
+        "the regional endpoint",
+        &["AWS_ENDPOINT_URL_EKS", "AWS_ENDPOINT_URL"],
+        "Another address of the EKS API, which kubeconfigs are made from; http only on loopback",
+    ),
     switch(
         "use-fips-endpoint",
         &["AWS_USE_FIPS_ENDPOINT"],
-        "Use the region's FIPS endpoint",
+        "Use the region's FIPS endpoints; in EKS tokens only where STS has one",
     ),
     switch(
         "use-dualstack-endpoint",
         &["AWS_USE_DUALSTACK_ENDPOINT"],
-        "Use the region's dual-stack endpoint",
+        "Use the region's dual-stack endpoints; never in EKS tokens",
     ),
     without_default(
         "ca-bundle",
@@ -227,6 +246,31 @@ pub const SETTINGS: &[Setting] = &[
         "0640",
         &[],
         "The mode of that file when it is made",
+    ),
+    list_without_default(
+        "eks-cluster",
+        "NAME[=REGION]",
+        "none",
+        "A cluster whose EKS token is kept in output-dir as NAME.eks-token; in the sidecar's region unless one is named",
+    ),
+    without_default(
+        "output-dir",
+        "DIR",
+        "no files",
+        &[],
+        "Where files go that were asked for; best a memory-backed volume",
+    ),
+    setting(
+        "output-mode",
+        "MODE",
+        "0640",
+        &[],
+        "The mode of those files",
+    ),
+    switch(
+        "kubeconfig",
+        &[],
+        "Write output-dir/kubeconfig too, for every eks-cluster, from eks:DescribeCluster",
     ),
     without_default(
         "log-format",

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::running::{FULL_URI, TOKEN, TOKEN_FILE};
 use super::settings::{CONFIG, PREFIX, SETTINGS, Setting};
 use crate::diagnosis::quote;
 
@@ -132,6 +133,11 @@ impl Sources {
         setting.also.iter().find_map(|name| self.variable(name))
     }
 
+    /// Whether somebody set it.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        super::settings::find(name).is_some_and(|setting| self.find(setting).is_some())
+    }
+
     /// A variable by its own name.
     pub(super) fn variable(&self, name: &str) -> Option<(String, Origin)> {
         self.variables
@@ -148,6 +154,7 @@ pub(super) const NO_PROXY_VARIABLES: [&str; 2] = ["no_proxy", "NO_PROXY"];
 fn is_known(name: &str) -> bool {
     PROXY_VARIABLES.contains(&name)
         || NO_PROXY_VARIABLES.contains(&name)
+        || [FULL_URI, TOKEN_FILE, TOKEN].contains(&name)
         || SETTINGS
             .iter()
             .any(|setting| setting.variable() == name || setting.also.contains(&name))

@@ -23,9 +23,9 @@ fn load_good(more: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
 #[test]
 fn two_variables_of_the_webhook_and_a_region_are_enough() {
     let config = load_good(&[]).unwrap();
-    assert_eq!(config.web_identity.role.as_str(), ROLE);
-    assert_eq!(config.web_identity.audience, "sts.amazonaws.com");
-    assert_eq!(config.web_identity.duration, Duration::from_secs(3600));
+    assert_eq!(config.walk.web_identity.role.as_str(), ROLE);
+    assert_eq!(config.walk.web_identity.audience, "sts.amazonaws.com");
+    assert_eq!(config.walk.web_identity.duration, Duration::from_secs(3600));
     assert_eq!(config.doors.listen.to_string(), "127.0.0.1:9910");
     assert_eq!(config.doors.ops_listen, OpsListen::All(9911));
     assert_eq!(config.doors.authorization_token_mode, 0o640);
@@ -117,7 +117,7 @@ fn the_region_comes_from_the_issuer_of_an_eks_token_and_is_never_guessed() {
         ])
     };
     let config = load_with_issuer("https://oidc.eks.ap-south-1.amazonaws.com/id/ABC").unwrap();
-    assert_eq!(config.sts.region, "ap-south-1");
+    assert_eq!(config.walk.sts.region, "ap-south-1");
     for issuer in [
         "https://issuer.example.com",
         "https://oidc.eks.not_a_region.amazonaws.com/id/ABC",

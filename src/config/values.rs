@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::OpsListen;
+use crate::diagnosis::quote;
+use crate::eks_token::ClusterName;
+use crate::partition::Region;
+use crate::transport::EndpointUrl;
 
 const DURATIONS: (Duration, Duration) = (Duration::from_secs(900), Duration::from_secs(43_200));
 
@@ -17,6 +21,11 @@ pub(super) fn text(value: &str) -> Result<String, String> {
 
 pub(super) fn path(value: &str) -> Result<PathBuf, String> {
     text(value).map(PathBuf::from)
+}
+
+/// Others read what is made of it, from another directory.
+pub(super) fn absolute_path(value: &str) -> Result<PathBuf, String> {
+    std::path::absolute(value).map_err(|error| format!("{error}; expected a path"))
 }
 
 pub(super) fn boolean(value: &str) -> Result<bool, String> {
@@ -51,6 +60,43 @@ pub(super) fn region_name(value: &str) -> Result<String, String> {
         return Err("expected the name of an AWS region, such as eu-west-1".to_owned());
     }
     Ok(value.to_owned())
+}
+
+pub(super) fn endpoint_url(value: &str) -> Result<EndpointUrl, String> {
+    value
+        .parse()
+        .map_err(|error| format!("{error}; expected https://HOST, or http:// to loopback"))
+}
+
+/// `NAME[=REGION],…`. The name becomes a file's, so it is held to what EKS and Outposts call clusters, and dots.
+pub(super) fn eks_clusters(value: &str) -> Result<Vec<(ClusterName, Option<Region>)>, String> {
+    let mut clusters: Vec<(ClusterName, Option<Region>)> = Vec::new();
+    for item in value.split(',').map(str::trim) {
+        let (name, region) = match item.split_once('=') {
+            Some((name, region)) => (name, Some(region)),
+            None => (item, None),
+        };
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+        let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
+        if !starts_well || name.len() > 100 || !name.bytes().all(plain) {
+            return Err(format!(
+                "{} names no cluster; expected NAME or NAME=REGION, the name with up to 100 letters, digits and _.-",
+                quote(item)
+            ));
+        }
+        if clusters.iter().any(|(other, _)| other.as_str() == name) {
+            return Err(format!(
+                "{} stands there twice, and both would be the file {name}.eks-token",
+                quote(name)
+            ));
+        }
+        let name = name
+            .parse::<ClusterName>()
+            .map_err(|error| error.to_string())?;
+        let region = region.map(str::parse::<Region>).transpose();
+        clusters.push((name, region.map_err(|error| error.to_string())?));
+    }
+    Ok(clusters)
 }
 
 pub(super) fn loopback_address(value: &str) -> Result<SocketAddr, String> {

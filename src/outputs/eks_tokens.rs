@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::assumed_roles::{AssumedRoles, TooManyRoles};
 use crate::clock::Clock;
 use crate::credentials::Credentials;
-use crate::diagnosis::quote;
+use crate::diagnosis::{Diagnosis, quote};
 use crate::eks_token::{self, ApiVersion, ClusterName, EksToken, EksTokenError};
 use crate::metrics::Metrics;
 use crate::partition::Region;
@@ -133,13 +133,20 @@ impl EksTokens {
     }
 }
 
+impl NoToken {
+    /// What was found, expected and is to be done.
+    pub fn diagnosis(&self) -> Diagnosis {
+        match self {
+            NoToken::Unavailable(Unavailable(trouble)) => trouble.diagnosis.clone(),
+            NoToken::TooManyRoles(error) => error.diagnosis(),
+            NoToken::Unmintable(error) => error.diagnosis(),
+        }
+    }
+}
+
 impl fmt::Display for NoToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NoToken::Unavailable(Unavailable(trouble)) => trouble.diagnosis.fmt(f),
-            NoToken::TooManyRoles(error) => error.fmt(f),
-            NoToken::Unmintable(error) => error.fmt(f),
-        }
+        self.diagnosis().fmt(f)
     }
 }
 

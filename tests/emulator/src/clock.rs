@@ -12,9 +12,12 @@ pub(crate) fn now() -> SystemTime {
 
 /// The machine's time in whole seconds.
 pub(crate) fn unix_now() -> i64 {
-    let since_epoch = now()
-        .duration_since(UNIX_EPOCH)
-        .expect("the machine's clock is past 1970");
+    unix(now())
+}
+
+/// An instant in whole seconds.
+pub(crate) fn unix(instant: SystemTime) -> i64 {
+    let since_epoch = instant.duration_since(UNIX_EPOCH).expect("it is past 1970");
     since_epoch.as_secs() as i64
 }
 
@@ -46,9 +49,8 @@ pub(crate) fn parse_amz_date(text: &str) -> Option<i64> {
         return None;
     }
     let number = |from: usize, to: usize| text[from..to].parse::<i64>().ok();
-    let days = days_from_civil(number(0, 4)?, number(4, 6)?, number(6, 8)?);
-    let seconds = number(9, 11)? * 3600 + number(11, 13)? * 60 + number(13, 15)?;
-    let unix = days * 86_400 + seconds;
+    let day = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
+    let unix = unix_of(day, (number(9, 11)?, number(11, 13)?, number(13, 15)?));
     // The way back refuses month 13, a second 61, and any other letter than T and Z.
     (amz_date(unix) == text).then_some(unix)
 }
@@ -66,6 +68,14 @@ pub(crate) fn http_date(unix: i64) -> String {
 
 type YearMonthDay = (i64, i64, i64);
 type HourMinuteSecond = (i64, i64, i64);
+
+/// The inverse of the spellings.
+pub(crate) fn unix_of(
+    (year, month, day): YearMonthDay,
+    (hour, minute, second): HourMinuteSecond,
+) -> i64 {
+    days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second
+}
 
 /// Howard Hinnant's `civil_from_days`: years begin in March, so that the leap day comes last.
 fn civil(unix: i64) -> (YearMonthDay, HourMinuteSecond) {

@@ -1,6 +1,7 @@
 //! The control door: what the library's API does, over HTTP and JSON, for the bin and for tests in
 //! other languages. It also serves the issuer's discovery document and keys.
 
+mod clusters;
 mod fault;
 
 use std::time::{Duration, UNIX_EPOCH};
@@ -11,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
 use serde_json::{Value, json};
 
+use crate::cluster::{self, Clusters};
 use crate::door::Cut;
 use crate::form::Form;
 use crate::issuer::Issuer;
@@ -23,13 +25,15 @@ const TEN_YEARS: i64 = 10 * 365 * 86_400;
 
 const ROUTES: &str = "GET /token, POST /faults, DELETE /faults, GET /calls, \
                       POST /session-lifetime, POST /clock-skew, POST /keys/rotate, GET /ca.pem, \
-                      GET /.well-known/openid-configuration, GET /openid/v1/jwks";
+                      GET /.well-known/openid-configuration, GET /openid/v1/jwks, POST /credentials, \
+                      POST /authenticate?cluster=NAME";
 
 /// What the door opens to.
 #[derive(Clone, Debug)]
 pub(crate) struct Control {
     issuer: Issuer,
     sts: Sts,
+    clusters: Clusters,
     ca_pem: String,
 }
 
@@ -43,10 +47,11 @@ enum Reply {
 type Refusal = (u16, String);
 
 impl Control {
-    pub(crate) fn new(issuer: Issuer, sts: Sts, ca_pem: String) -> Self {
+    pub(crate) fn new(issuer: Issuer, sts: Sts, clusters: Clusters, ca_pem: String) -> Self {
         Self {
             issuer,
             sts,
+            clusters,
             ca_pem,
         }
     }
@@ -62,7 +67,11 @@ impl Control {
             .await
             .map_err(|_| Cut::Close)?;
         let query = Form::parse(head.uri.query().unwrap_or_default());
-        let reply = self.route(&head.method, head.uri.path(), &query, &body.to_bytes());
+        let body = body.to_bytes();
+        if head.uri.path() == "/authenticate" {
+            return Ok(self.authenticate(&head.method, &query, &body).await);
+        }
+        let reply = self.route(&head.method, head.uri.path(), &query, &body);
         let (status, content_type, body) = match reply {
             Ok(Reply::Text(text)) => (200, "text/plain", text),
             Ok(Reply::Json(value)) => (200, "application/json", value.to_string()),
@@ -80,6 +89,30 @@ impl Control {
             .expect("status and header are well-formed"))
     }
 
+    /// The authenticator's webhook, with its own answers.
+    async fn authenticate(
+        &self,
+        method: &Method,
+        query: &Form,
+        body: &[u8],
+    ) -> Response<Full<Bytes>> {
+        let name = query.get("cluster").unwrap_or_default();
+        let (status, body) = match self.cluster(name) {
+            _ if method != Method::POST => (405, "expected POST".to_owned()),
+            Ok(cluster) => cluster::authenticate(&cluster, body).await,
+            Err((status, reason)) => (status, json!({ "error": reason }).to_string()),
+        };
+        let content_type = match status {
+            400 | 405 => "text/plain; charset=utf-8",
+            _ => "application/json; charset=UTF-8",
+        };
+        Response::builder()
+            .status(status)
+            .header("content-type", content_type)
+            .body(Full::new(body.into()))
+            .expect("status and header are well-formed")
+    }
+
     fn route(
         &self,
         method: &Method,
@@ -91,10 +124,17 @@ impl Control {
         match (method.as_str(), path) {
             ("GET", "/token") => Ok(Reply::Text(self.issuer.token(&token_request(query)?))),
             ("POST", "/faults") => {
-                let (fault, times) = fault::parse(&object(body)?).map_err(bad_request)?;
-                match times {
-                    Some(times) => self.sts.fail_next(times, fault),
-                    None => self.sts.fail(fault),
+                let body = object(body)?;
+                let (fault, times) = fault::parse(&body).map_err(bad_request)?;
+                match (body["action"].as_str(), times) {
+                    (Some(action), None) => self.sts.fail_action(action, fault),
+                    (Some(_), Some(_)) => {
+                        return Err(bad_request(
+                            "`action` and `next` exclude each other".to_owned(),
+                        ));
+                    }
+                    (None, Some(times)) => self.sts.fail_next(times, fault),
+                    (None, None) => self.sts.fail(fault),
                 }
                 done
             }
@@ -131,7 +171,17 @@ impl Control {
                 Ok(Reply::Json(self.issuer.discovery()))
             }
             ("GET", "/openid/v1/jwks") => Ok(Reply::Json(self.issuer.jwks())),
-            (method, path) => Err((404, format!("no {method} {path} here, only {ROUTES}"))),
+            ("POST", "/credentials") => {
+                let body = object(body)?;
+                let text = |name| clusters::text(&body, name);
+                let (key_id, secret) = (text("access_key_id")?, text("secret_access_key")?);
+                self.sts.issue_next(key_id, secret, text("session_token")?);
+                done
+            }
+            (method, path) => self.clusters(method, path, body).unwrap_or_else(|| {
+                let routes = format!("{ROUTES}, {}", clusters::ROUTES);
+                Err((404, format!("no {method} {path} here, only {routes}")))
+            }),
         }
     }
 }
@@ -174,6 +224,7 @@ fn call_json(call: &Call) -> Value {
         "duration_seconds": call.duration_seconds,
         "role_arn": call.role_arn,
         "subject": call.subject,
+        "caller": call.caller,
     })
 }
 

@@ -35,6 +35,11 @@ pub(crate) fn encode(text: &str) -> String {
     encoded
 }
 
+/// A part of a path, where a `+` is a plus.
+pub(crate) fn decode_segment(text: &str) -> String {
+    decode(&text.replace('+', "%2B"))
+}
+
 /// Lenient where a server has to be: a `%` that begins no escape stands for itself.
 fn decode(text: &str) -> String {
     let bytes = text.as_bytes();

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use emulator::{Call, Emulator, ROLE_ARN, TokenRequest, Volume};
+use emulator::{ApiRequest, Call, Emulator, ROLE_ARN, TokenRequest, Volume};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
@@ -72,6 +72,7 @@ fn serve(options: &Options) -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut calls = emulator.sts().subscribe();
+        let mut requests = emulator.cluster().subscribe();
         announce(&emulator, &volume.token_path(), &ca_file)?;
 
         let started = Instant::now();
@@ -84,6 +85,7 @@ fn serve(options: &Options) -> io::Result<()> {
                 // Calls first: what came before the end is logged before the end.
                 biased;
                 Some(call) = calls.recv() => log(&describe(&call)),
+                Some(request) = requests.recv() => log(&describe_request(&request)),
                 _ = terminate.recv() => return Ok(()),
                 _ = interrupt.recv() => return Ok(()),
                 _ = rotation.tick() => {
@@ -108,6 +110,7 @@ fn announce(emulator: &Emulator, token_file: &Path, ca_file: &Path) -> io::Resul
         "url": emulator.url(),
         "tls_url": emulator.tls_url(),
         "control_url": emulator.control_url(),
+        "cluster_url": emulator.cluster().url(),
         "token_file": token_file,
         "ca_file": ca_file,
         "role_arn": ROLE_ARN,
@@ -132,4 +135,16 @@ fn describe(call: &Call) -> String {
         line.push_str(&format!(", subject {subject}"));
     }
     line
+}
+
+fn describe_request(request: &ApiRequest) -> String {
+    let ApiRequest {
+        method,
+        path,
+        status,
+        username,
+        ..
+    } = request;
+    let who = username.as_deref().unwrap_or("nobody");
+    format!("kubernetes: {method} {path}: {status}, {who}")
 }

@@ -1,6 +1,8 @@
 //! AWS STS, emulated: verifies tokens, trust and signatures, and fails on request.
 
 mod answer;
+mod assume_role;
+mod caller;
 mod caller_identity;
 mod error;
 mod fault;
@@ -14,21 +16,29 @@ mod sigv4;
 mod trust;
 mod web_identity;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+pub(crate) use self::answer::Answer;
+pub(crate) use self::caller::Caller;
+pub(crate) use self::error::StsError;
 pub use self::fault::Fault;
-use self::fault::Faults;
+pub(crate) use self::fault::Faults;
+pub(crate) use self::request::AwsRequest;
 use self::role::RegisteredRole;
 pub use self::role::{ROLE_ARN, Role};
-pub(crate) use self::service::answer;
+pub(crate) use self::service::{Replay, answer};
 pub use self::session::Issued;
 use self::session::Session;
 use crate::clock;
 use crate::issuer::Issuer;
+
+/// As it stands in signatures.
+const SERVICE: &str = "sts";
 
 /// About what a session without tags or policies has.
 const USUAL_SESSION_TOKEN_LENGTH: usize = 900;
@@ -57,6 +67,8 @@ pub struct Call {
     pub role_arn: Option<String>,
     /// `sub` of the token, verified or not.
     pub subject: Option<String>,
+    /// ARN of the session that signed, if its signature is good.
+    pub caller: Option<String>,
 }
 
 struct State {
@@ -64,9 +76,11 @@ struct State {
     session_lifetime: Option<Duration>,
     session_token_length: usize,
     clock_skew: i64,
+    clock_stands_at: Option<i64>,
     faults: Faults,
     calls: Vec<Call>,
     sessions: Vec<Session>,
+    chosen_credentials: VecDeque<Issued>,
     subscribers: Vec<UnboundedSender<Call>>,
 }
 
@@ -79,9 +93,11 @@ impl Sts {
             session_lifetime: None,
             session_token_length: USUAL_SESSION_TOKEN_LENGTH,
             clock_skew: 0,
+            clock_stands_at: None,
             faults: Faults::default(),
             calls: Vec::new(),
             sessions: Vec::new(),
+            chosen_credentials: VecDeque::new(),
             subscribers: Vec::new(),
         }));
         Self { state, issuer }
@@ -112,6 +128,22 @@ impl Sts {
         self.state().clock_skew = seconds;
     }
 
+    /// Stops the clock of STS at this instant, for signatures that were made then.
+    pub fn stop_clock_at(&self, instant: SystemTime) {
+        self.state().clock_stands_at = Some(clock::unix(instant));
+    }
+
+    /// The credentials of the next exchange, of a token or of a session, instead of random ones;
+    /// called again, of the one after it. An empty session token: none is needed to sign.
+    pub fn issue_next(&self, access_key_id: &str, secret_access_key: &str, session_token: &str) {
+        self.state().chosen_credentials.push_back(Issued {
+            access_key_id: access_key_id.to_owned(),
+            secret_access_key: secret_access_key.to_owned(),
+            session_token: session_token.to_owned(),
+            expiration: clock::system_time(0),
+        });
+    }
+
     /// The next `n` requests meet this fault; faults queue up in the order of these calls.
     pub fn fail_next(&self, n: u32, fault: Fault) {
         self.state().faults.next(n, fault);
@@ -120,6 +152,11 @@ impl Sts {
     /// Every request meets this fault until [`Sts::clear_faults`].
     pub fn fail(&self, fault: Fault) {
         self.state().faults.last(fault);
+    }
+
+    /// Every request for this action meets this fault until [`Sts::clear_faults`].
+    pub fn fail_action(&self, action: &str, fault: Fault) {
+        self.state().faults.of_action(action, fault);
     }
 
     /// Back to health.
@@ -153,6 +190,18 @@ impl Sts {
             .iter()
             .map(|session| session.issued.clone())
             .collect()
+    }
+
+    /// The id of a role, which a role of the same name made later does not share.
+    pub(crate) fn role_id(&self, arn: &str) -> Option<String> {
+        self.state()
+            .role(arn)
+            .map(|registered| registered.id.clone())
+    }
+
+    /// The time by the clock of STS.
+    pub(crate) fn now(&self) -> i64 {
+        self.state().now()
     }
 
     /// Whether to close a connection that has just come in, before it can send anything.
@@ -191,6 +240,7 @@ impl Call {
             duration_seconds: None,
             role_arn: None,
             subject: None,
+            caller: None,
         }
     }
 }
@@ -198,7 +248,7 @@ impl Call {
 impl State {
     /// The time by the clock of STS.
     fn now(&self) -> i64 {
-        clock::unix_now() + self.clock_skew
+        self.clock_stands_at.unwrap_or_else(clock::unix_now) + self.clock_skew
     }
 
     fn role(&self, arn: &str) -> Option<&RegisteredRole> {

@@ -11,10 +11,10 @@ const HTML: &str = "text/html";
 
 /// Status, media type and body.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) content_type: &'static str,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: String,
 }
 
 /// `<ActionResponse><ActionResult>…`.

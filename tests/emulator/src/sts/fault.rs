@@ -1,6 +1,6 @@
 //! What can go wrong on the way to STS and back, on request.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::error::StsError;
@@ -29,9 +29,9 @@ pub enum Fault {
     ServerError(u16),
     /// 200 with a body that is no answer, as from a captive proxy.
     Garbage,
-    /// 200, well-formed, all credentials empty. Only for `AssumeRoleWithWebIdentity`.
+    /// 200, well-formed, all credentials empty. Only where there are any in the answer.
     EmptyCredentials,
-    /// Credentials that expired an hour ago. Only for `AssumeRoleWithWebIdentity`.
+    /// Credentials that expired an hour ago. Only where there are any in the answer.
     ExpiredCredentials,
     /// STS could not fetch the issuer's keys. Only for `AssumeRoleWithWebIdentity`.
     VerificationKey,
@@ -77,39 +77,47 @@ impl Fault {
         }
     }
 
-    /// Some faults have no meaning for requests that bring no token.
+    /// Some faults have no meaning for requests that bring no token, or ask for no credentials.
     fn concerns(&self, action: &str) -> bool {
-        let only_exchange = matches!(
-            self,
-            Self::EmptyCredentials
-                | Self::ExpiredCredentials
-                | Self::VerificationKey
-                | Self::IdpCommunication
-        );
-        !only_exchange || action == "AssumeRoleWithWebIdentity"
+        match self {
+            Self::VerificationKey | Self::IdpCommunication => action == "AssumeRoleWithWebIdentity",
+            Self::EmptyCredentials | Self::ExpiredCredentials => {
+                matches!(action, "AssumeRole" | "AssumeRoleWithWebIdentity")
+            }
+            _ => true,
+        }
     }
 }
 
-/// The faults in force: first those that are counted, in the order given, then the lasting one.
+/// The faults in force: first that of the action, then those that are counted, in the order given,
+/// then the lasting one.
 #[derive(Debug, Default)]
-pub(super) struct Faults {
+pub(crate) struct Faults {
+    of_actions: HashMap<String, Fault>,
     counted: VecDeque<(u32, Fault)>,
     lasting: Option<Fault>,
 }
 
 impl Faults {
-    pub(super) fn next(&mut self, times: u32, fault: Fault) {
+    pub(crate) fn next(&mut self, times: u32, fault: Fault) {
         if times > 0 {
             self.counted.push_back((times, fault));
         }
     }
 
-    pub(super) fn last(&mut self, fault: Fault) {
+    pub(crate) fn last(&mut self, fault: Fault) {
         self.lasting = Some(fault);
     }
 
+    pub(crate) fn of_action(&mut self, action: &str, fault: Fault) {
+        self.of_actions.insert(action.to_owned(), fault);
+    }
+
     /// The fault for a request; one that does not concern its action waits for one that it does.
-    pub(super) fn take(&mut self, action: &str) -> Option<Fault> {
+    pub(crate) fn take(&mut self, action: &str) -> Option<Fault> {
+        if let Some(fault) = self.of_actions.get(action) {
+            return Some(fault.clone());
+        }
         self.take_if(|fault| fault.concerns(action))
     }
 
@@ -159,6 +167,15 @@ mod tests {
             faults.take("AssumeRoleWithWebIdentity"),
             Some(Fault::IdpCommunication)
         );
+    }
+
+    #[test]
+    fn a_fault_of_an_action_leaves_the_others_alone() {
+        let mut faults = Faults::default();
+        faults.of_action("AssumeRole", Fault::Throttle);
+        assert_eq!(faults.take("AssumeRoleWithWebIdentity"), None);
+        assert_eq!(faults.take("AssumeRole"), Some(Fault::Throttle));
+        assert_eq!(faults.take("AssumeRole"), Some(Fault::Throttle));
     }
 
     #[test]

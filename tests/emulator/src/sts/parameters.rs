@@ -13,13 +13,36 @@ use crate::form::Form;
 pub(super) struct Parameters {
     pub(super) role_arn: String,
     pub(super) session_name: String,
+    /// Empty where the action takes none.
     pub(super) token: String,
     pub(super) duration: Duration,
 }
 
 impl Parameters {
+    /// Those of AssumeRole.
+    pub(super) fn of_role(form: &Form) -> Result<Self, StsError> {
+        Self::parse(form, |_| String::new())
+    }
+
+    /// Those of AssumeRoleWithWebIdentity.
+    pub(super) fn of_web_identity(form: &Form) -> Result<Self, StsError> {
+        let parameters = Self::parse(form, |violations| {
+            violations.text(form, "WebIdentityToken", 4..=20_000)
+        })?;
+        if !fields(&parameters.role_arn)?[5].starts_with("role/") {
+            return Err(StsError::validation("Request ARN is invalid"));
+        }
+        if form.get("ProviderId").is_some() {
+            // For OAuth 2.0 access tokens of two named providers, never for OpenID Connect.
+            return Err(StsError::validation(
+                "ProviderId is not supported for OpenID Connect",
+            ));
+        }
+        Ok(parameters)
+    }
+
     /// Checks every parameter and reports all that is wrong at once, as STS does.
-    pub(super) fn parse(form: &Form) -> Result<Self, StsError> {
+    fn parse(form: &Form, token: impl FnOnce(&mut Violations) -> String) -> Result<Self, StsError> {
         let mut violations = Violations::default();
         let role_arn = violations.text(form, "RoleArn", 20..=2048);
         let session_name = violations.text(form, "RoleSessionName", 2..=64);
@@ -27,7 +50,7 @@ impl Parameters {
             let rule = r"Member must satisfy regular expression pattern: [\w+=,.@-]*";
             violations.add(&quoted(&session_name), "roleSessionName", rule);
         }
-        let token = violations.text(form, "WebIdentityToken", 4..=20_000);
+        let token = token(&mut violations);
         let duration = violations.duration(form)?;
         if form.get("Policy").is_some() {
             let policy = violations.text(form, "Policy", 1..=2048);
@@ -42,16 +65,10 @@ impl Parameters {
         }
         violations.into_result()?;
 
-        let [_, _, service, _, account, resource] = fields(&role_arn)?;
+        let [_, _, service, _, account, _] = fields(&role_arn)?;
         let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-        if service != "iam" || !is_account || !resource.starts_with("role/") {
+        if service != "iam" || !is_account {
             return Err(StsError::validation("Request ARN is invalid"));
-        }
-        if form.get("ProviderId").is_some() {
-            // For OAuth 2.0 access tokens of two named providers, never for OpenID Connect.
-            return Err(StsError::validation(
-                "ProviderId is not supported for OpenID Connect",
-            ));
         }
         Ok(Self {
             role_arn,
@@ -161,7 +178,7 @@ mod tests {
             parameters.extend(value.map(|value| (*name, value)));
         }
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        Parameters::parse(&Form(parameters.into_iter().map(owned).collect()))
+        Parameters::of_web_identity(&Form(parameters.into_iter().map(owned).collect()))
     }
 
     fn message(change: &[(&str, Option<&str>)]) -> String {

@@ -7,23 +7,23 @@ use hyper::{Method, Request};
 
 use crate::form::Form;
 
-/// More than any request to STS may hold.
+/// More than any request here may hold.
 const MAX_BODY: usize = 64 * 1024;
 
-/// An HTTP request, read to its end.
-pub(super) struct StsRequest {
-    pub(super) method: Method,
-    pub(super) path: String,
-    pub(super) query: Form,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+/// An HTTP request to a service of AWS, read to its end.
+pub(crate) struct AwsRequest {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) query: Form,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
     /// Parameters of the action: the query's, and for POST the body's.
-    pub(super) parameters: Form,
+    pub(crate) parameters: Form,
 }
 
-impl StsRequest {
+impl AwsRequest {
     /// None when the body breaks off or is far too long.
-    pub(super) async fn read(request: Request<Incoming>) -> Option<Self> {
+    pub(crate) async fn read(request: Request<Incoming>) -> Option<Self> {
         let (head, body) = request.into_parts();
         let body = Limited::new(body, MAX_BODY)
             .collect()
@@ -39,7 +39,7 @@ impl StsRequest {
         ))
     }
 
-    pub(super) fn new(
+    pub(crate) fn new(
         method: Method,
         path: &str,
         query: Option<&str>,
@@ -63,12 +63,12 @@ impl StsRequest {
         }
     }
 
-    pub(super) fn action(&self) -> &str {
+    pub(crate) fn action(&self) -> &str {
         self.parameters.get("Action").unwrap_or_default()
     }
 
     /// A header's value; of several, all, as a signature sees them.
-    pub(super) fn header(&self, name: &str) -> Option<String> {
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
         let values = self.headers.get_all(name).iter();
         let text: Vec<_> = values
             .map(|value| String::from_utf8_lossy(value.as_bytes()))
@@ -77,11 +77,11 @@ impl StsRequest {
     }
 
     /// Signed, be it well or badly.
-    pub(super) fn is_signed(&self) -> bool {
+    pub(crate) fn is_signed(&self) -> bool {
         self.headers.contains_key("authorization") || self.query.get("X-Amz-Signature").is_some()
     }
 
-    pub(super) fn wants_json(&self) -> bool {
+    pub(crate) fn wants_json(&self) -> bool {
         self.header("accept")
             .is_some_and(|accept| accept.contains("application/json"))
     }

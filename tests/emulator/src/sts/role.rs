@@ -4,18 +4,24 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::session::Session;
 use crate::random;
 
 /// The role that every emulator starts with.
 pub const ROLE_ARN: &str = "arn:aws:iam::111122223333:role/app";
+
+const TWELVE_HOURS: Duration = Duration::from_secs(12 * 3600);
 
 /// An IAM role.
 #[derive(Clone, Debug)]
 pub struct Role {
     /// `arn:aws:iam::ACCOUNT:role/PATH/NAME`.
     pub arn: String,
-    /// The trust policy, an IAM policy document.
+    /// The trust policy, an IAM policy document: for web identities and services of AWS.
     pub trust: Value,
+    /// The AWS principals of the trust policy: who may assume the role with credentials. The ARN of
+    /// a role, with its path, or of a session, or `arn:aws:iam::ACCOUNT:root` for all in the account.
+    pub principals: Vec<String>,
     /// The longest session that may be asked for; more is an error.
     pub max_session_duration: Duration,
 }
@@ -39,12 +45,49 @@ impl Role {
                 },
             }],
         });
-        let max_session_duration = Duration::from_secs(12 * 3600);
         Self {
             arn: arn.to_owned(),
             trust,
-            max_session_duration,
+            principals: Vec::new(),
+            max_session_duration: TWELVE_HOURS,
         }
+    }
+
+    /// A role that these AWS principals may assume, and no token opens.
+    pub fn assumable_by(arn: &str, principals: &[&str]) -> Self {
+        Self {
+            arn: arn.to_owned(),
+            trust: Value::Null,
+            principals: principals.iter().map(|&arn| arn.to_owned()).collect(),
+            max_session_duration: TWELVE_HOURS,
+        }
+    }
+
+    /// A role that only a service of AWS may assume, as `eks.amazonaws.com` that of a cluster.
+    pub fn of_service(arn: &str, service: &str) -> Self {
+        let trust = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "Service": service },
+                "Action": "sts:AssumeRole",
+            }],
+        });
+        Self {
+            trust,
+            ..Self::assumable_by(arn, &[])
+        }
+    }
+
+    /// Whether a session is among the AWS principals.
+    pub(super) fn trusts(&self, caller: &Session) -> bool {
+        let partition = field(&caller.role_arn, 1);
+        let root = format!("arn:{partition}:iam::{}:root", caller.account);
+        let is_caller = |principal: &String| {
+            ["*", &caller.role_arn, &caller.arn, &caller.account, &root]
+                .contains(&principal.as_str())
+        };
+        self.principals.iter().any(is_caller)
     }
 
     /// `arn:aws:sts::ACCOUNT:assumed-role/NAME/SESSION`: without the role's path.

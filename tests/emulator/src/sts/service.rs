@@ -1,5 +1,7 @@
 //! One request to STS: the fault that it meets, the action that it names, the record of it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -9,8 +11,8 @@ use serde_json::Value;
 use super::answer::{self, Answer};
 use super::error::StsError;
 use super::fault::Fault;
-use super::request::StsRequest;
-use super::{Call, State, Sts, caller_identity, id_token, web_identity};
+use super::request::AwsRequest;
+use super::{Call, SERVICE, State, Sts, assume_role, caller_identity, id_token, web_identity};
 use crate::door::Cut;
 use crate::{clock, random};
 
@@ -21,9 +23,15 @@ pub(crate) async fn answer(
     sts: Sts,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Cut> {
-    let request = StsRequest::read(request).await.ok_or(Cut::Close)?;
+    let request = AwsRequest::read(request).await.ok_or(Cut::Close)?;
     // Decided and recorded before the first pause: a client that hangs up during it was here.
-    let (fault, answer) = decide(&sts, &request);
+    let Decision {
+        fault,
+        answer,
+        request_id,
+        date,
+    } = decide(&sts, &request);
+    let answer = into_response(answer, &request_id, date);
     match fault {
         Some(Fault::Hang) => std::future::pending().await,
         Some(Fault::Reset) => Err(Cut::Reset),
@@ -36,7 +44,42 @@ pub(crate) async fn answer(
     }
 }
 
-fn decide(sts: &Sts, request: &StsRequest) -> (Option<Fault>, Response<Full<Bytes>>) {
+/// What became of a request that came over no network.
+#[derive(Debug)]
+pub(crate) enum Replay {
+    /// An answer, after this long.
+    Answered(Answer, Duration),
+    /// No answer, ever.
+    Hung,
+    /// The connection was reset.
+    Reset,
+    /// The connection was closed without an answer.
+    Closed,
+}
+
+impl Sts {
+    /// Answers a request in process, as if it had come over the network. Does not wait.
+    pub(crate) fn replay(&self, request: &AwsRequest) -> Replay {
+        let Decision { fault, answer, .. } = decide(self, request);
+        match fault {
+            Some(Fault::Hang) => Replay::Hung,
+            Some(Fault::Reset) => Replay::Reset,
+            Some(Fault::Down) => Replay::Closed,
+            Some(Fault::Latency(latency)) => Replay::Answered(answer, latency),
+            _ => Replay::Answered(answer, Duration::ZERO),
+        }
+    }
+}
+
+/// What to do with a request.
+struct Decision {
+    fault: Option<Fault>,
+    answer: Answer,
+    request_id: String,
+    date: Option<String>,
+}
+
+fn decide(sts: &Sts, request: &AwsRequest) -> Decision {
     let mut state = sts.state();
     let fault = state.faults.take(request.action());
     let request_id = random::uuid();
@@ -52,10 +95,22 @@ fn decide(sts: &Sts, request: &StsRequest) -> (Option<Fault>, Response<Full<Byte
             Err(error) => (answer::failure(&error, as_json, &request_id), error.code),
         },
     };
-    state.record(call(request, &result));
+    let caller = state
+        .signer(request, SERVICE)
+        .ok()
+        .map(|session| session.arn.clone());
+    state.record(Call {
+        caller,
+        ..call(request, &result)
+    });
 
     let date = (fault != Some(Fault::NoDate)).then(|| clock::http_date(state.now()));
-    (fault, into_response(answer, &request_id, date))
+    Decision {
+        fault,
+        answer,
+        request_id,
+        date,
+    }
 }
 
 /// The answer of a fault that keeps the request from STS altogether.
@@ -80,7 +135,7 @@ fn outcome(fault: Option<&Fault>) -> String {
 fn act(
     state: &mut State,
     sts: &Sts,
-    request: &StsRequest,
+    request: &AwsRequest,
     fault: Option<&Fault>,
 ) -> Result<Value, StsError> {
     match fault {
@@ -107,17 +162,22 @@ fn act(
         "AssumeRoleWithWebIdentity" if version == VERSION => {
             web_identity::assume_role(state, &sts.issuer, request, fault)
         }
+        "AssumeRole" if version == VERSION => assume_role::assume_role(state, request, fault),
         "GetCallerIdentity" if version == VERSION => {
             caller_identity::get_caller_identity(state, request)
         }
         _ => {
+            // Who signs badly is told so first, whatever it is that he signed.
+            if request.is_signed() {
+                state.signer(request, SERVICE)?;
+            }
             let message = format!("Could not find operation {action} for version {version}");
             Err(StsError::new(400, "InvalidAction", message))
         }
     }
 }
 
-fn call(request: &StsRequest, result: &str) -> Call {
+fn call(request: &AwsRequest, result: &str) -> Call {
     let parameter = |name: &str| request.parameters.get(name).map(str::to_owned);
     let token = request.parameters.get("WebIdentityToken");
     Call {

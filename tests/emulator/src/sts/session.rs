@@ -1,8 +1,13 @@
 //! The credentials that STS has issued, and what they are good for.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use serde_json::{Value, json};
+
+use super::State;
+use super::fault::Fault;
+use super::role::RegisteredRole;
 use crate::{clock, random};
 
 /// Credentials as a client got them, so that tests can hunt for leaks.
@@ -35,10 +40,75 @@ pub(super) struct Session {
     /// By the clock of STS.
     pub(super) expires_at: i64,
     pub(super) account: String,
+    /// The role, with its path.
+    pub(super) role_arn: String,
     /// `arn:aws:sts::ACCOUNT:assumed-role/NAME/SESSION`.
     pub(super) arn: String,
     /// `AROA…:SESSION`.
     pub(super) user_id: String,
+}
+
+/// What a client is told of a new session.
+pub(super) struct Opened {
+    pub(super) credentials: Value,
+    pub(super) assumed_role_user: Value,
+}
+
+const AN_HOUR: i64 = 3600;
+
+impl State {
+    /// Opens a session of a role for somebody who may have it.
+    pub(super) fn open_session(
+        &mut self,
+        registered: &RegisteredRole,
+        session_name: &str,
+        duration: Duration,
+        fault: Option<&Fault>,
+    ) -> Opened {
+        let lifetime = self.session_lifetime.unwrap_or(duration);
+        let expires_at = match fault {
+            Some(Fault::ExpiredCredentials) => self.now() - AN_HOUR,
+            _ => self.now() + lifetime.as_secs() as i64,
+        };
+        let issued = match self.chosen_credentials.pop_front() {
+            Some(chosen) => Issued {
+                expiration: clock::system_time(expires_at),
+                ..chosen
+            },
+            None => Issued::generate(expires_at, self.session_token_length),
+        };
+        let session = Session {
+            issued,
+            expires_at,
+            account: registered.role.account().to_owned(),
+            role_arn: registered.role.arn.clone(),
+            arn: registered.role.session_arn(session_name),
+            user_id: format!("{}:{session_name}", registered.id),
+        };
+        let mut opened = session.opened();
+        if fault == Some(&Fault::EmptyCredentials) {
+            for name in ["AccessKeyId", "SecretAccessKey", "SessionToken"] {
+                opened.credentials[name] = json!("");
+            }
+        } else {
+            self.sessions.push(session);
+        }
+        opened
+    }
+}
+
+impl Session {
+    fn opened(&self) -> Opened {
+        Opened {
+            credentials: json!({
+                "AccessKeyId": self.issued.access_key_id,
+                "SecretAccessKey": self.issued.secret_access_key,
+                "SessionToken": self.issued.session_token,
+                "Expiration": clock::iso8601(self.expires_at),
+            }),
+            assumed_role_user: json!({ "Arn": self.arn, "AssumedRoleId": self.user_id }),
+        }
+    }
 }
 
 impl Issued {

@@ -9,7 +9,7 @@ use ring::hmac;
 
 use self::scope::Scope;
 use super::error::StsError;
-use super::request::StsRequest;
+use super::request::AwsRequest;
 use crate::clock;
 use crate::form::{Form, encode};
 
@@ -33,7 +33,7 @@ pub(super) struct Signature {
 
 impl Signature {
     /// Finds the signature in a request, in either form.
-    pub(super) fn find(request: &StsRequest) -> Result<Self, StsError> {
+    pub(super) fn find(request: &AwsRequest) -> Result<Self, StsError> {
         match request.header("authorization") {
             Some(authorization) => Self::from_header(request, &authorization),
             None if request.query.get("X-Amz-Signature").is_some() => {
@@ -43,7 +43,7 @@ impl Signature {
         }
     }
 
-    fn from_header(request: &StsRequest, authorization: &str) -> Result<Self, StsError> {
+    fn from_header(request: &AwsRequest, authorization: &str) -> Result<Self, StsError> {
         let fields = authorization.strip_prefix(ALGORITHM).unwrap_or_default();
         let field = |name: &str| {
             let mut found = fields
@@ -111,15 +111,24 @@ impl Signature {
         })
     }
 
+    /// The region that it was made for.
+    pub(super) fn region(&self) -> &str {
+        self.scope.region()
+    }
+
     /// Checks scope, age and signature.
     pub(super) fn verify(
         &self,
-        request: &StsRequest,
+        request: &AwsRequest,
+        service: &str,
         secret: &str,
         now: i64,
     ) -> Result<(), StsError> {
-        self.scope
-            .check(&self.date, &request.header("host").unwrap_or_default())?;
+        self.scope.check(
+            service,
+            &self.date,
+            &request.header("host").unwrap_or_default(),
+        )?;
         self.check_host_is_signed()?;
         self.check_age(now)?;
         let key = self.scope.signing_key(secret);
@@ -154,13 +163,13 @@ impl Signature {
         Err(StsError::signature_does_not_match(message))
     }
 
-    fn string_to_sign(&self, request: &StsRequest) -> String {
+    fn string_to_sign(&self, request: &AwsRequest) -> String {
         let scope = self.scope.to_text();
         let hash = sha256(self.canonical_request(request).as_bytes());
         format!("{ALGORITHM}\n{}\n{scope}\n{hash}", self.date)
     }
 
-    fn canonical_request(&self, request: &StsRequest) -> String {
+    fn canonical_request(&self, request: &AwsRequest) -> String {
         let header = |name: &String| {
             let value = request.header(name).unwrap_or_default();
             let words: Vec<&str> = value.split_whitespace().collect();
@@ -169,7 +178,7 @@ impl Signature {
         let headers: String = self.signed_headers.iter().map(header).collect();
         [
             request.method.as_str(),
-            &request.path,
+            &canonical_path(&request.path),
             &canonical_query(&request.query),
             &headers,
             &self.signed_headers.join(";"),
@@ -177,6 +186,12 @@ impl Signature {
         ]
         .join("\n")
     }
+}
+
+/// Encoded once more: only S3 signs the path as it is sent.
+fn canonical_path(path: &str) -> String {
+    let segments: Vec<_> = path.split('/').map(encode).collect();
+    segments.join("/")
 }
 
 /// Sorted by name, then value; all but the signature itself.

@@ -2,6 +2,7 @@
 
 use ring::hmac;
 
+use crate::partition;
 use crate::sts::error::StsError;
 
 /// `DATE/REGION/SERVICE/aws4_request`.
@@ -49,16 +50,20 @@ impl Scope {
         current
     }
 
-    /// That it is the scope of STS on the day of `date`, an `X-Amz-Date`, in the region of `host`.
-    pub(super) fn check(&self, date: &str, host: &str) -> Result<(), StsError> {
+    pub(super) fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// That it is the scope of the service on the day of `date`, an `X-Amz-Date`, in the region of `host`.
+    pub(super) fn check(&self, expected: &str, date: &str, host: &str) -> Result<(), StsError> {
         let Self {
             date: day,
             region,
             service,
             terminator,
         } = self;
-        let message = if service != "sts" {
-            "Credential should be scoped to correct service: 'sts'.".to_owned()
+        let message = if service != expected {
+            format!("Credential should be scoped to correct service: '{expected}'.")
         } else if terminator != "aws4_request" {
             format!(
                 "Credential should be scoped with a valid terminator: 'aws4_request', not \
@@ -70,7 +75,9 @@ impl Scope {
                  from HTTP: '{day}' != '{}', from '{date}'.",
                 &date[..8],
             )
-        } else if region.is_empty() || region_of(host).is_some_and(|expected| expected != region) {
+        } else if region.is_empty()
+            || region_of(expected, host).is_some_and(|expected| expected != region)
+        {
             "Credential should be scoped to a valid region.".to_owned()
         } else {
             return Ok(());
@@ -79,16 +86,21 @@ impl Scope {
     }
 }
 
-/// The region that an STS host name stands for; other names, as of loopback, stand for any.
-fn region_of(host: &str) -> Option<&str> {
+/// The region that a host name of the service stands for; other names, as of loopback, stand for any.
+fn region_of<'a>(service: &str, host: &'a str) -> Option<&'a str> {
     if host == "sts.amazonaws.com" {
         return Some("us-east-1");
     }
-    let (service, rest) = host.split_once('.')?;
+    let of_service = [
+        format!("{service}."),
+        format!("{service}-fips."),
+        format!("fips.{service}."),
+    ];
+    let rest = of_service
+        .iter()
+        .find_map(|prefix| host.strip_prefix(prefix.as_str()))?;
     let (region, suffix) = rest.split_once('.')?;
-    let of_sts = matches!(service, "sts" | "sts-fips");
-    let of_aws = matches!(suffix, "amazonaws.com" | "amazonaws.com.cn" | "api.aws");
-    (of_sts && of_aws).then_some(region)
+    partition::is_suffix(suffix).then_some(region)
 }
 
 #[cfg(test)]
@@ -97,16 +109,20 @@ mod tests {
 
     #[test]
     fn the_host_of_a_region_names_that_region() {
-        for (host, region) in [
-            ("sts.eu-west-1.amazonaws.com", Some("eu-west-1")),
-            ("sts-fips.us-east-2.amazonaws.com", Some("us-east-2")),
-            ("sts.cn-north-1.amazonaws.com.cn", Some("cn-north-1")),
-            ("sts.eu-west-1.api.aws", Some("eu-west-1")),
-            ("sts.amazonaws.com", Some("us-east-1")),
-            ("127.0.0.1:8080", None),
-            ("localhost", None),
+        for (service, host, region) in [
+            ("sts", "sts.eu-west-1.amazonaws.com", Some("eu-west-1")),
+            ("sts", "sts-fips.us-east-2.amazonaws.com", Some("us-east-2")),
+            ("sts", "sts.cn-north-1.amazonaws.com.cn", Some("cn-north-1")),
+            ("sts", "sts.us-iso-east-1.c2s.ic.gov", Some("us-iso-east-1")),
+            ("sts", "sts.eu-west-1.api.aws", Some("eu-west-1")),
+            ("sts", "sts.amazonaws.com", Some("us-east-1")),
+            ("eks", "eks.eu-west-1.amazonaws.com", Some("eu-west-1")),
+            ("eks", "fips.eks.us-east-1.amazonaws.com", Some("us-east-1")),
+            ("eks", "sts.eu-west-1.amazonaws.com", None),
+            ("sts", "127.0.0.1:8080", None),
+            ("sts", "localhost", None),
         ] {
-            assert_eq!(region_of(host), region, "{host}");
+            assert_eq!(region_of(service, host), region, "{host}");
         }
     }
 }

@@ -11,13 +11,13 @@ const SESSION_TOKEN: &str = "FwoGZXIvYXdzEBYaDExampleToken+with/slash+and+plus/a
 /// 2025-01-02T03:04:05Z, when all these requests were signed.
 const SIGNED_AT: i64 = 1_735_787_045;
 
-fn request(method: Method, query: &str, headers: &[(&str, &str)], body: &str) -> StsRequest {
+fn request(method: Method, query: &str, headers: &[(&str, &str)], body: &str) -> AwsRequest {
     let header = |(name, value): &(&str, &str)| {
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
         (name, HeaderValue::from_str(value).unwrap())
     };
     let headers: HeaderMap = headers.iter().map(header).collect();
-    StsRequest::new(method, "/", Some(query), headers, body.as_bytes())
+    AwsRequest::new(method, "/", Some(query), headers, body.as_bytes())
 }
 
 /// botocore's vector `session-us-east-1-short-token-plus-slash-eq`.
@@ -31,7 +31,7 @@ const PRESIGNED: &str = "Action=GetCallerIdentity\
     &X-Amz-Security-Token=FwoGZXIvYXdzEBYaDExampleToken%2Bwith%2Fslash%2Band%2Bplus%2Fand%3D%3Dpadding%3D%3D\
     &X-Amz-Signature=f3db82504d82dc9d4c269455d9a4ad43b4feb43da0c3957b87a6384bab0dd3c3";
 
-fn presigned(query: &str, host: &str, cluster: &str) -> StsRequest {
+fn presigned(query: &str, host: &str, cluster: &str) -> AwsRequest {
     request(
         Method::GET,
         query,
@@ -40,11 +40,11 @@ fn presigned(query: &str, host: &str, cluster: &str) -> StsRequest {
     )
 }
 
-fn verify_at(request: &StsRequest, secret: &str, now: i64) -> Result<(), StsError> {
-    Signature::find(request)?.verify(request, secret, now)
+fn verify_at(request: &AwsRequest, secret: &str, now: i64) -> Result<(), StsError> {
+    Signature::find(request)?.verify(request, "sts", secret, now)
 }
 
-fn refusal(request: &StsRequest, now: i64) -> String {
+fn refusal(request: &AwsRequest, now: i64) -> String {
     let error = verify_at(request, SECRET, now).unwrap_err();
     assert_eq!(
         (error.status, error.code.as_str()),
@@ -61,7 +61,7 @@ fn a_presigned_request_of_botocore_is_good() {
     let signature = Signature::find(&request).unwrap();
     assert_eq!(signature.access_key_id, "ASIAIOSFODNN7EXAMPLE");
     assert_eq!(signature.session_token.as_deref(), Some(SESSION_TOKEN));
-    assert_eq!(signature.verify(&request, SECRET, SIGNED_AT), Ok(()));
+    assert_eq!(signature.verify(&request, "sts", SECRET, SIGNED_AT), Ok(()));
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn the_scope_is_that_of_sts_in_the_region_of_its_host_on_the_day_of_the_date() {
 }
 
 /// Made by botocore's `SigV4Auth` for a POST to 127.0.0.1:4566 at the same instant.
-fn signed_post(body: &str) -> StsRequest {
+fn signed_post(body: &str) -> AwsRequest {
     let headers = [
         ("host", "127.0.0.1:4566"),
         (
@@ -166,7 +166,7 @@ fn a_signed_post_of_botocore_is_good_and_its_body_is_part_of_it() {
 
 #[test]
 fn what_is_no_signature_is_called_incomplete() {
-    let code = |request: StsRequest| Signature::find(&request).unwrap_err().code;
+    let code = |request: AwsRequest| Signature::find(&request).unwrap_err().code;
     let header = |value: &str| request(Method::POST, "", &[("authorization", value)], "");
     assert_eq!(
         code(request(Method::GET, "", &[], "")),

@@ -1,0 +1,157 @@
+//! Where a running sidecar is, for the subcommands that ask it, and what to show it.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use hyper::Uri;
+use percent_encoding::percent_decode_str;
+
+use super::settings;
+use super::sources::Flags;
+use super::values::{loopback_address, path};
+use super::{ConfigErrors, Resolver};
+use crate::outputs::container_credentials::CREDENTIALS_BY_SECRET;
+use crate::secret::Secret;
+
+/// The variables by which an SDK in the app's container finds the sidecar.
+pub(super) const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+pub(super) const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+pub(super) const TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
+
+/// Where the sidecar listens, if one runs.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Its credentials door, on loopback.
+    pub address: SocketAddr,
+    /// What it wants to be shown.
+    pub authorization: Shown,
+    /// The region that this container's AWS SDKs use; `None`: the sidecar's.
+    pub region: Option<String>,
+}
+
+/// An authorization, or where it is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// This text.
+    Text(Secret),
+    /// The content of this file.
+    File(PathBuf),
+}
+
+/// Resolves it. An address that is not loopback is some other agent's, and never gets the authorization.
+pub fn running(
+    flags: Flags,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Running, ConfigErrors> {
+    let mut resolver = Resolver::new(flags, environment);
+    let running = resolver.running();
+    resolver.finish(running)
+}
+
+impl Resolver {
+    fn running(&mut self) -> Option<Running> {
+        let listen = self.get("listen", loopback_address);
+        let file: Option<PathBuf> = self.get("authorization-token-file", path);
+        let region = settings::find("region").and_then(|setting| self.sources.find(setting));
+        let region = region.map(|(region, _)| region);
+        let named = self.sources.variable(FULL_URI);
+        let (address, authorization) = match named.and_then(|(uri, _)| loopback(&uri)) {
+            Some((address, Some(secret))) => (address, Shown::Text(secret)),
+            Some((address, None)) => (address, self.shown(file?)),
+            None => (listen?, Shown::File(file?)),
+        };
+        Some(Running {
+            address,
+            authorization,
+            region,
+        })
+    }
+
+    /// What goes with a FULL_URI without a secret in it: our own setting first, then what an SDK would show.
+    fn shown(&self, file: PathBuf) -> Shown {
+        let own = settings::find("authorization-token-file");
+        if own.is_some_and(|setting| self.sources.find(setting).is_some()) {
+            return Shown::File(file);
+        }
+        match (
+            self.sources.variable(TOKEN_FILE),
+            self.sources.variable(TOKEN),
+        ) {
+            (Some((path, _)), _) => Shown::File(path.into()),
+            (None, Some((token, _))) => Shown::Text(Secret::new(token)),
+            (None, None) => Shown::File(file),
+        }
+    }
+}
+
+/// Address and secret of a URL on loopback.
+fn loopback(url: &str) -> Option<(SocketAddr, Option<Secret>)> {
+    let uri: Uri = url.parse().ok()?;
+    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
+    let ip = match host.parse::<IpAddr>() {
+        Ok(ip) => ip,
+        Err(_) if host.eq_ignore_ascii_case("localhost") => Ipv4Addr::LOCALHOST.into(),
+        Err(_) => return None,
+    };
+    if uri.scheme_str() != Some("http") || !ip.is_loopback() {
+        return None;
+    }
+    let secret = uri.path().strip_prefix(CREDENTIALS_BY_SECRET);
+    let secret = secret.map(|secret| percent_decode_str(secret).decode_utf8_lossy().into_owned());
+    let address = (ip, uri.port_u16().unwrap_or(80)).into();
+    Some((address, secret.map(Secret::new)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(variables: &[(&str, &str)]) -> Running {
+        let environment = variables
+            .iter()
+            .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        running(Flags::new(), environment).unwrap()
+    }
+
+    #[test]
+    fn the_uri_of_the_app_says_where_the_sidecar_is_and_what_to_show_it() {
+        let by_secret = resolved(&[(FULL_URI, "http://127.0.0.1:9999/v2/credentials/a%2Fb")]);
+        assert_eq!(by_secret.address.to_string(), "127.0.0.1:9999");
+        assert_eq!(
+            by_secret.authorization,
+            Shown::Text(Secret::new("a/b".into()))
+        );
+        let by_file = resolved(&[
+            (FULL_URI, "http://localhost:9999/v1/credentials"),
+            (TOKEN_FILE, "/token"),
+        ]);
+        assert_eq!(by_file.address.to_string(), "127.0.0.1:9999");
+        assert_eq!(by_file.authorization, Shown::File("/token".into()));
+        let own = resolved(&[
+            (FULL_URI, "http://[::1]:9999/v1/credentials"),
+            (TOKEN_FILE, "/token"),
+            ("IRSA_SIDECAR_AUTHORIZATION_TOKEN_FILE", "/own"),
+        ]);
+        assert_eq!(own.authorization, Shown::File("/own".into()));
+    }
+
+    #[test]
+    fn an_address_that_is_not_loopback_is_never_asked() {
+        for uri in [
+            "http://169.254.170.23/v1/credentials",
+            "http://127.0.0.1.evil.com:9910/v2/credentials/secret",
+            "https://127.0.0.1:9910/v1/credentials",
+            "http://10.0.0.1:9910/v1/credentials",
+            "nonsense",
+        ] {
+            let running = resolved(&[(FULL_URI, uri), (TOKEN, "token")]);
+            assert_eq!(running.address.to_string(), "127.0.0.1:9910", "{uri}");
+            assert_eq!(
+                running.authorization,
+                Shown::File("/var/run/irsa-sidecar/authorization-token".into()),
+                "{uri}"
+            );
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The request that a cluster makes with a token: to STS, with the cluster's name in a header.
+//!
+//! Goes out only for a token that breaks no rule, and only to the token's own host, or to the address that was
+//! configured for STS. What STS answers is what the cluster would have heard; the cluster tells nobody.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::clock::Clock;
+use crate::diagnosis::{Diagnosis, Finding, findings, quote};
+use crate::eks_token::ClusterName;
+use crate::identity::{Identity, IdentityError};
+use crate::inspection::{CLUSTER_HEADER, Inspection};
+use crate::transport::{EndpointUrl, Network, Transport, TransportError};
+
+/// Where STS is, and how to get there.
+#[derive(Debug)]
+pub struct ReplayConfig {
+    /// Another address than the token's own host; the token's host goes along as `Host`.
+    pub endpoint_url: Option<EndpointUrl>,
+    /// How to get there.
+    pub network: Network,
+}
+
+/// Why a cluster of this name would not take the token.
+#[derive(Debug)]
+pub enum ReplayError {
+    /// Nothing was sent: the token breaks a rule.
+    NotSent,
+    /// STS could not be asked.
+    Transport {
+        /// Where it was looked for.
+        host: String,
+        /// What came of it.
+        error: TransportError,
+    },
+    /// STS refused.
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// STS's code; empty where something else answered.
+        code: String,
+        /// STS's words, without what was sent.
+        message: String,
+        /// Whom it was asked as.
+        cluster: ClusterName,
+    },
+    /// STS answered, and the verifier would not know what to make of it.
+    Identity(IdentityError),
+}
+
+/// Sends the token as the cluster would.
+pub async fn replay(
+    inspection: &Inspection,
+    cluster: &ClusterName,
+    config: &ReplayConfig,
+    clock: &Clock,
+) -> Result<Identity, ReplayError> {
+    let (host, target) = inspection.request().ok_or(ReplayError::NotSent)?;
+    let endpoint = config.endpoint_url.as_ref();
+    let base = match endpoint {
+        Some(url) => url.to_string().trim_end_matches('/').to_owned(),
+        None => format!("https://{host}"),
+    };
+    let headers = [
+        ("host", host.to_owned()),
+        (CLUSTER_HEADER, cluster.to_string()),
+        ("accept", "application/json".to_owned()),
+    ];
+    let url = zeroize::Zeroizing::new(format!("{base}{}", target.expose()));
+    let transport = Transport::new(&config.network, endpoint, clock.clone());
+    let reply = transport.get(&url, &headers).await;
+    let reply = reply.map_err(|error| ReplayError::Transport {
+        host: endpoint.map_or(host.to_owned(), ToString::to_string),
+        error,
+    })?;
+    if reply.status == 200 {
+        return Identity::from_json(&reply.body).map_err(ReplayError::Identity);
+    }
+    let (code, message) = refusal(&reply.body);
+    Err(ReplayError::Refused {
+        status: reply.status,
+        code,
+        message,
+        cluster: cluster.clone(),
+    })
+}
+
+/// Code and words of STS. Some texts repeat the whole request: only what stands before it is kept.
+fn refusal(body: &[u8]) -> (String, String) {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Body {
+        error: Refusal,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Refusal {
+        code: String,
+        #[serde(default)]
+        message: String,
+    }
+    let Ok(Body { error }) = serde_json::from_slice(body) else {
+        return (String::new(), String::new());
+    };
+    let ends = ["The Canonical String", "X-Amz-", "GET\n"];
+    let end = ends.iter().filter_map(|end| error.message.find(end)).min();
+    let message = &error.message[..end.unwrap_or(error.message.len())];
+    (error.code, message.trim_end().to_owned())
+}
+
+impl ReplayError {
+    /// What was found, expected and is to be done.
+    pub fn diagnosis(&self) -> Diagnosis {
+        let (finding, expected, fix) = match self {
+            ReplayError::NotSent => (
+                findings::EKS_TOKEN_MALFORMED,
+                "a token that breaks no rule of the verifier",
+                "mend what the broken rule names; nothing was sent",
+            ),
+            ReplayError::Transport { .. } => (
+                findings::EKS_REPLAY_UNREACHABLE,
+                "an answer of STS at the token's own host",
+                "the cluster has a way of its own to STS, so this says nothing about the token; for the pod let its security group, network policy and NAT or VPC endpoint pass HTTPS to this host",
+            ),
+            ReplayError::Refused {
+                status,
+                code,
+                message,
+                ..
+            } => refused(*status, code, message),
+            ReplayError::Identity(_) => (
+                findings::EKS_IDENTITY,
+                "the ARN of a user, a role session or a federated user",
+                "sign the token with other credentials",
+            ),
+        };
+        Diagnosis {
+            finding,
+            found: self.found(),
+            expected: expected.to_owned(),
+            fix: fix.to_owned(),
+        }
+    }
+
+    fn found(&self) -> String {
+        match self {
+            ReplayError::NotSent => "the token breaks a rule of the verifier".to_owned(),
+            ReplayError::Transport { host, error } => format!("STS at {host}: {error}"),
+            ReplayError::Refused {
+                status,
+                code,
+                message,
+                cluster,
+            } => {
+                let mut found = format!(
+                    "asked as the cluster {}, STS answered {status}",
+                    quote(cluster.as_str())
+                );
+                if !code.is_empty() {
+                    found.push_str(&format!(" {}", quote(code)));
+                }
+                if !message.is_empty() {
+                    found.push_str(&format!(": {}", quote(message)));
+                }
+                found
+            }
+            ReplayError::Identity(error) => error.to_string(),
+        }
+    }
+}
+
+type Row = (Finding, &'static str, &'static str);
+
+/// What STS's refusals mean for a token.
+fn refused(status: u16, code: &str, message: &str) -> Row {
+    match code {
+        "SignatureDoesNotMatch" if message.contains("not yet current") => (
+            findings::EKS_TOKEN_CLOCK,
+            "a signature at most 5 minutes ahead of STS",
+            "set the clock of the machine that signed the token: it is ahead",
+        ),
+        "SignatureDoesNotMatch" if message.contains("expired") => (
+            findings::EKS_TOKEN_CLOCK,
+            "a signature at most 15 minutes old",
+            "take a new token; if this one is new, set the clock of the machine that signed it: it is behind",
+        ),
+        "SignatureDoesNotMatch" => (
+            findings::EKS_TOKEN_SIGNATURE,
+            "a signature over this cluster's name",
+            "sign for exactly this cluster: its name as `aws eks list-clusters` spells it, the id for a local cluster on Outposts, the cluster ID of a self-hosted authenticator; if the name is right, the secret key or the session token is not the one of this key id",
+        ),
+        "ExpiredToken" | "ExpiredTokenException" => (
+            findings::EKS_TOKEN_CREDENTIALS_EXPIRED,
+            "a token whose credentials are alive",
+            "take a new token: this one died with the session that signed it",
+        ),
+        "InvalidClientTokenId" | "UnrecognizedClientException" => (
+            findings::EKS_TOKEN_UNKNOWN_KEY,
+            "an access key that exists and is active, with its session token",
+            "sign with other credentials: the key was deleted or is of another partition, the role's sessions were revoked, or the session token is missing",
+        ),
+        "RegionDisabledException" => (
+            findings::STS_REGION_DISABLED,
+            "a region in which the account has STS activated",
+            "activate STS in the cluster's region for the account of the role",
+        ),
+        "Throttling"
+        | "ThrottlingException"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException" => (
+            findings::STS_THROTTLED,
+            "fewer requests to STS in this account and region",
+            "try again; use one token for as long as it lasts, since every new one costs a request of the cluster",
+        ),
+        _ if status >= 500 => (
+            findings::STS_UNAVAILABLE,
+            "an answer of STS",
+            "try again; if it lasts, see the AWS Health Dashboard for STS in this region",
+        ),
+        _ => (
+            findings::EKS_TOKEN_REFUSED,
+            "the identity that the token stands for",
+            "see the code in the documentation of STS; without a code something else answered in its place",
+        ),
+    }
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.diagnosis().fmt(f)
+    }
+}
+
+impl std::error::Error for ReplayError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sts_repeats_of_the_request_is_cut_off() {
+        let body = br#"{"Error":{"Code":"SignatureDoesNotMatch","Message":"The request signature we calculated does not match. The Canonical String for this request should have been\n'GET\n/\nX-Amz-Security-Token=hunter2'","Type":"Sender"},"RequestId":"1"}"#;
+        let (code, message) = refusal(body);
+        assert_eq!(code, "SignatureDoesNotMatch");
+        assert_eq!(
+            message,
+            "The request signature we calculated does not match."
+        );
+        assert_eq!(refusal(b"<html>"), (String::new(), String::new()));
+    }
+}
