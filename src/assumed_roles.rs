@@ -139,3 +139,61 @@ impl fmt::Debug for AssumedRoles {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use tokio::time::{advance, sleep};
+
+    use super::*;
+    use crate::sts::StsConfig;
+    use crate::transport::Network;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// Nobody answers at this STS; the tasks that ask it are not under test.
+    fn roles() -> AssumedRoles {
+        let clock = Clock::reading(|| UNIX_EPOCH);
+        let config = StsConfig {
+            region: "eu-west-1".into(),
+            endpoint_url: Some("http://127.0.0.1:9".parse().unwrap()),
+            use_fips: false,
+            use_dualstack: false,
+            network: Network::default(),
+        };
+        let (_, pod) = store(clock.clone());
+        AssumedRoles::new(pod, Sts::new(&config, clock.clone()), clock)
+    }
+
+    fn role(number: usize) -> RoleArn {
+        let arn = format!("arn:aws:iam::111122223333:role/r{number}");
+        arn.parse().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_are_sixteen_roles_and_no_more() {
+        let roles = roles();
+        for number in 0..MOST {
+            roles.reader(&role(number)).unwrap();
+        }
+        assert_eq!(roles.reader(&role(MOST)).unwrap_err(), TooManyRoles);
+        roles.reader(&role(0)).unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_role_is_forgotten_an_hour_after_it_was_asked_for_last() {
+        let roles = roles();
+        for number in 0..MOST {
+            roles.reader(&role(number)).unwrap();
+        }
+        sleep(59 * MINUTE).await;
+        roles.reader(&role(0)).unwrap();
+        advance(2 * MINUTE).await;
+        sleep(MINUTE).await;
+        assert_eq!(roles.table().len(), 1);
+        roles.reader(&role(MOST)).unwrap();
+        sleep(61 * MINUTE).await;
+        assert_eq!(roles.table().len(), 0);
+    }
+}

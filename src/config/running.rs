@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use hyper::Uri;
 use percent_encoding::percent_decode_str;
 
+use super::ConfigErrors;
+use super::resolver::Resolver;
 use super::settings;
 use super::sources::Flags;
 use super::values::{loopback_address, path};
-use super::{ConfigErrors, Resolver};
 use crate::outputs::container_credentials::CREDENTIALS_BY_SECRET;
 use crate::secret::Secret;
 

@@ -10,7 +10,7 @@ use crate::clock::Moment;
 use crate::credentials::Session;
 use crate::diagnosis::{Finding, Remedy, findings};
 use crate::secret::Secret;
-use crate::transport::Network;
+use crate::transport::{Network, TransportError};
 
 /// 2025-01-02T03:04:05Z.
 const SIGNED_AT: Duration = Duration::from_secs(1_735_787_045);
@@ -399,6 +399,24 @@ fn every_refusal_has_its_finding_and_its_remedy() {
         error(EksErrorKind::TimedOut).diagnosis().finding,
         findings::EKS_UNREACHABLE
     );
+}
+
+#[test]
+fn a_way_that_leads_nowhere_is_told_from_an_answer_that_is_none() {
+    for (failure, finding) in [
+        (TransportError::TimedOut, findings::EKS_UNREACHABLE),
+        (
+            TransportError::Unreachable("Connection refused".into()),
+            findings::EKS_UNREACHABLE,
+        ),
+        (TransportError::Unreadable, findings::EKS_GARBLED),
+    ] {
+        let error = error(failure.into());
+        assert_eq!(
+            (error.diagnosis().finding, error.remedy()),
+            (finding, Remedy::Wait)
+        );
+    }
 }
 
 #[test]

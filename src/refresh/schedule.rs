@@ -160,6 +160,9 @@ mod tests {
     use proptest::prelude::{prop_assert, proptest};
 
     use super::*;
+    use crate::clock::Clock;
+    use crate::credentials::Session;
+    use crate::secret::Secret;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
@@ -203,7 +206,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_changed_token_is_tried_at_once_but_not_in_a_loop() {
-        let clock = crate::clock::Clock::reading(|| std::time::UNIX_EPOCH);
+        let clock = Clock::reading(|| std::time::UNIX_EPOCH);
         let rng = &mut Rng::with_seed(7);
         let mut schedule = Schedule::default();
         assert_eq!(schedule.wait(clock.now()), Duration::ZERO);
@@ -213,5 +216,38 @@ mod tests {
         assert_eq!(schedule.wait(clock.now()), BETWEEN_ATTEMPTS);
         tokio::time::advance(BETWEEN_ATTEMPTS).await;
         assert_eq!(schedule.wait(clock.now()), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wish_for_longer_credentials_is_granted_once_they_have_aged_and_nothing_fails() {
+        let clock = Clock::system();
+        let rng = &mut Rng::with_seed(7);
+        let mut schedule = Schedule::default();
+        schedule.succeeded(session(&clock), clock.now(), rng);
+        schedule.renew(clock.now());
+        assert!(schedule.wait(clock.now()) > MINUTE, "as good as new");
+        tokio::time::advance(MINUTE).await;
+        schedule.renew(clock.now());
+        assert_eq!(schedule.wait(clock.now()), Duration::ZERO);
+        let delay = schedule.failed(Remedy::Change, clock.now(), rng);
+        schedule.renew(clock.now());
+        assert_eq!(
+            schedule.wait(clock.now()),
+            delay,
+            "a failure keeps its pace"
+        );
+    }
+
+    fn session(clock: &Clock) -> Arc<Credentials> {
+        let session = Session {
+            access_key_id: "ASIA".into(),
+            secret_access_key: Secret::new("secret".into()),
+            session_token: Secret::new("token".into()),
+            expiration: clock.local() + 60 * MINUTE,
+            account_id: "111122223333".into(),
+            role_arn: "arn:aws:iam::111122223333:role/app".into(),
+            session_name: "app-0".into(),
+        };
+        Arc::new(Credentials::new(session, clock.now(), 60 * MINUTE).unwrap())
     }
 }

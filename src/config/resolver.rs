@@ -1,0 +1,105 @@
+//! Looks settings up, one by one, and keeps what is wrong with them until all were looked at.
+
+use std::ffi::OsString;
+
+use super::settings;
+use super::sources::{Flags, Gathered, Origin, Sources, gather};
+use super::{ConfigErrors, Reported};
+use crate::diagnosis::quote;
+use crate::secret::without_password;
+
+pub(super) struct Resolver {
+    pub(super) sources: Sources,
+    /// Whether the EKS API will be asked; STS always is.
+    pub(super) asks_eks: bool,
+    pub(super) errors: Vec<String>,
+    pub(super) warnings: Vec<String>,
+    pub(super) report: Vec<Reported>,
+}
+
+impl Resolver {
+    pub(super) fn new(
+        flags: Flags,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        let Gathered {
+            sources,
+            errors,
+            warnings,
+        } = gather(flags, environment);
+        Resolver {
+            sources,
+            asks_eks: false,
+            errors,
+            warnings,
+            report: Vec::new(),
+        }
+    }
+
+    pub(super) fn finish<T>(self, resolved: Option<T>) -> Result<T, ConfigErrors> {
+        resolved
+            .filter(|_| self.errors.is_empty())
+            .ok_or(ConfigErrors(self.errors))
+    }
+
+    pub(super) fn required<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let before = self.errors.len();
+        let value = self.get(name, parse);
+        if value.is_none() && self.errors.len() == before {
+            self.missing(name, "not set");
+        }
+        value
+    }
+
+    pub(super) fn missing(&mut self, name: &'static str, reason: &str) {
+        if let Some(setting) = settings::find(name) {
+            self.errors
+                .push(format!("{name}: {reason}; set {}", setting.places()));
+        }
+    }
+
+    pub(super) fn report(&mut self, name: &str, value: String, origin: Origin) {
+        self.report.push(Reported {
+            name: name.to_owned(),
+            value,
+            origin,
+        });
+    }
+
+    /// The value of a setting, or its default; an error is noted and named after its origin.
+    pub(super) fn get<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let setting = settings::find(name)?;
+        let (value, origin) = match self.sources.find(setting) {
+            Some(found) => found,
+            None => match setting.default {
+                Some(default) => (default.to_owned(), Origin::Default),
+                None => {
+                    self.report(name, setting.otherwise.to_owned(), Origin::Default);
+                    return None;
+                }
+            },
+        };
+        match parse(&value) {
+            Ok(parsed) => {
+                self.report(name, value, origin);
+                Some(parsed)
+            }
+            Err(error) => {
+                let value = quote(&without_password(&value));
+                let places = setting.places();
+                self.errors.push(format!(
+                    "{name} is {value} ({origin}): {error}; set {places}"
+                ));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What leads from token to credentials: role, token, STS, and the way there.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::resolver::Resolver;
+use super::settings;
+use super::sources::{NO_PROXY_VARIABLES, Origin, PROXY_VARIABLES};
+use super::values::{boolean, endpoint_url, path, region_name, session_duration, text};
+use super::{Endpoints, Walk};
+use crate::outputs::kubeconfig_file::EksConfig;
+use crate::refresh::web_identity::WebIdentityConfig;
+use crate::secret::Secret;
+use crate::sts::StsConfig;
+use crate::transport::{EndpointUrl, Network, Proxy, Trust};
+use crate::{claims, token};
+
+/// Under this, most SDKs ask before every call; see `docs/configuration.md`.
+const SHORT_DURATION: Duration = Duration::from_secs(3600);
+
+impl Resolver {
+    pub(super) fn walk(&mut self) -> Option<Walk> {
+        self.get("config", text);
+        let role = self.required("role-arn", |value| {
+            value
+                .parse()
+                .map_err(|error| format!("{error}; expected arn:aws:iam::ACCOUNT:role/NAME"))
+        });
+        let token_file: Option<PathBuf> = self.get("token-file", path);
+        let audience = self.get("audience", text);
+        let session_name = self.get("role-session-name", |value| {
+            value
+                .parse()
+                .map_err(|()| "expected 2 to 64 of letters, digits and _+=,.@-".to_owned())
+        });
+        let duration = self.get("duration", session_duration);
+        let region = self.region(token_file.as_ref());
+        let endpoints = self.endpoints();
+        if duration.is_some_and(|duration| duration < SHORT_DURATION) {
+            self.warnings.push(
+                "duration is under 1h: many SDKs then ask for credentials before every call".into(),
+            );
+        }
+        let endpoints = endpoints?;
+        Some(Walk {
+            web_identity: WebIdentityConfig {
+                token_file: token_file?,
+                audience: audience?,
+                role: role?,
+                session_name,
+                duration: duration?,
+            },
+            sts: StsConfig {
+                region: region?,
+                endpoint_url: endpoints.sts,
+                use_fips: endpoints.eks.use_fips,
+                use_dualstack: endpoints.eks.use_dualstack,
+                network: endpoints.eks.network.clone(),
+            },
+            eks: endpoints.eks,
+        })
+    }
+
+    pub(super) fn endpoints(&mut self) -> Option<Endpoints> {
+        let sts = self.get("sts-endpoint-url", endpoint_url);
+        let eks = self.get("eks-endpoint-url", endpoint_url);
+        let use_fips = self.get("use-fips-endpoint", boolean);
+        let use_dualstack = self.get("use-dualstack-endpoint", boolean);
+        let plain = |url: &Option<EndpointUrl>| url.as_ref().is_some_and(|url| !url.is_tls());
+        let all_plain = plain(&sts) && (plain(&eks) || !self.asks_eks);
+        let trust = self.trust(all_plain);
+        let proxy = self.proxy();
+        let (use_fips, use_dualstack) = (use_fips?, use_dualstack?);
+        if sts.is_some() && (use_fips || use_dualstack) {
+            self.errors.push(
+                "sts-endpoint-url names one endpoint, and use-fips-endpoint or use-dualstack-endpoint asks for another; unset one"
+                    .into(),
+            );
+        }
+        Some(Endpoints {
+            sts,
+            eks: EksConfig {
+                endpoint_url: eks,
+                use_fips,
+                use_dualstack,
+                network: Network { trust, proxy },
+            },
+        })
+    }
+
+    /// From configuration, then from the issuer of an EKS token; never a guess, and never the global endpoint.
+    fn region(&mut self, token_file: Option<&PathBuf>) -> Option<String> {
+        let setting = settings::find("region")?;
+        if self.sources.find(setting).is_some() {
+            return self.get("region", region_name);
+        }
+        let claims = token_file.map(|path| {
+            let token = token::read_once(path).map_err(|error| error.diagnosis().found)?;
+            claims::decode(&token).map_err(|error| error.diagnosis().found)
+        });
+        let reason = match claims {
+            Some(Ok(claims)) => match claims.eks_region().map(region_name) {
+                Some(Ok(region)) => {
+                    self.report("region", region.clone(), Origin::Issuer);
+                    return Some(region);
+                }
+                _ => "the token's issuer is not an EKS cluster's".to_owned(),
+            },
+            Some(Err(found)) => found,
+            None => "there is no token to take it from".to_owned(),
+        };
+        self.missing("region", &reason);
+        None
+    }
+
+    /// Only what connections over TLS will need, and whatever was named explicitly.
+    fn trust(&mut self, all_plain: bool) -> Option<Trust> {
+        let before = self.errors.len();
+        let bundle = self.get("ca-bundle", |value| {
+            Trust::bundle(value.as_ref()).map_err(|error| error.to_string())
+        });
+        if bundle.is_some() || self.errors.len() > before || all_plain {
+            return bundle;
+        }
+        match Trust::system() {
+            Ok(trust) => Some(trust),
+            Err(error) => {
+                self.missing("ca-bundle", &error.to_string());
+                None
+            }
+        }
+    }
+
+    fn proxy(&mut self) -> Option<Proxy> {
+        let find = |names: [&str; 2]| names.iter().find_map(|name| self.sources.variable(name));
+        let (url, origin) = find(PROXY_VARIABLES)?;
+        let no_proxy = find(NO_PROXY_VARIABLES);
+        if let Some((value, origin)) = no_proxy.clone() {
+            self.report("no-proxy", value, origin);
+        }
+        let no_proxy = no_proxy.map_or(String::new(), |(value, _)| value);
+        match Proxy::new(Secret::new(url), no_proxy) {
+            Some(proxy) => {
+                self.report("proxy", proxy.shown(), origin);
+                Some(proxy)
+            }
+            None => {
+                self.errors.push(format!(
+                    "proxy ({origin}): not a proxy's address; expected http://HOST:PORT"
+                ));
+                None
+            }
+        }
+    }
+}
