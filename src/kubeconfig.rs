@@ -38,19 +38,10 @@ pub fn merge(
 
 /// Whether a kubeconfig has a cluster of this name. What is no kubeconfig has none.
 pub fn holds_cluster(text: &str, name: &str) -> bool {
-    holds("clusters", text, name)
-}
-
-/// Whether a kubeconfig has a context of this name.
-pub fn holds_context(text: &str, name: &str) -> bool {
-    holds("contexts", text, name)
-}
-
-fn holds(list: &str, text: &str, name: &str) -> bool {
     let Ok(content) = yaml::read(text) else {
         return false;
     };
-    match content.get(list) {
+    match content.get("clusters") {
         Some(Node::Sequence(items)) => items.iter().any(|item| is_named(item, name)),
         _ => false,
     }

@@ -5,6 +5,8 @@
 
 // What was found, expected and is to be done, under stable ids.
 pub mod diagnosis;
+// How long to wait before something is tried again.
+pub mod backoff;
 // Text that is never shown and is wiped.
 pub mod secret;
 // Wall time corrected by STS, and a tick that nothing can move.

@@ -15,7 +15,8 @@ use std::time::{Duration, SystemTime};
 use fastrand::Rng;
 use tokio::time::sleep;
 
-use self::schedule::{LONGEST_SLEEP, Schedule};
+use self::schedule::Schedule;
+use crate::backoff::LONGEST_SLEEP;
 use crate::claims::ClaimsError;
 use crate::clock::{Clock, rfc3339};
 use crate::credentials::Credentials;

@@ -60,13 +60,14 @@ pub async fn run(asked: Kubeconfig, environment: Environment) -> Result<Output, 
         &entry.cluster,
     );
     let existing = kubeconfig::read(&path).map_err(failed)?;
-    let context = entry.context.clone();
+    let (context, cluster) = (entry.context.clone(), entry.cluster.clone());
     let merged = kubeconfig::merge(existing.as_deref(), &[entry], &context).map_err(failed)?;
     if asked.dry_run {
         let output = Output::of(merged);
         return Ok(Output { words, ..output });
     }
-    let known = existing.is_some_and(|text: String| kubeconfig::holds_context(&text, &context));
+    // As the AWS CLI tells the two apart.
+    let known = existing.is_some_and(|text: String| kubeconfig::holds_cluster(&text, &cluster));
     kubeconfig::write(&path, &merged).map_err(failed)?;
     let done = match known {
         true => format!("Updated context {context} in {}\n", path.display()),

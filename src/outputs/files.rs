@@ -16,12 +16,15 @@ use super::eks_tokens::{EksTokens, NoToken, Subject};
 pub use super::kubeconfig_file::{FilesConfig, token_file};
 use super::kubeconfig_file::{KubeconfigFile, NoKubeconfig, not_written};
 use crate::atomic_file::{self, AtomicFileError, Mode};
+use crate::backoff::{LONGEST_SLEEP, retry_delay};
 use crate::clock::Clock;
 use crate::diagnosis::{Diagnosis, Finding, Remedy, findings};
 use crate::eks_token::{ClusterName, EksToken};
 use crate::partition::Region;
-use crate::refresh::schedule::{LONGEST_SLEEP, retry_delay};
 use crate::store::{Reader, Trouble, Unavailable};
+
+/// Between two attempts, whatever chance says.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The task that writes them.
 pub struct Files {
@@ -152,32 +155,32 @@ impl Files {
         }
     }
 
-    /// Writes whatever is not there, or not as it should be.
+    /// Writes whatever is not there, or not as it should be. One file that fails keeps no other from being written.
     async fn write(&mut self) -> Result<(), FileError> {
+        let mut outcome = Ok(());
         for file in &mut self.token_files {
-            let token = self.tokens.token(&file.subject).await?;
-            let is_there = |written: &Arc<_>| Arc::ptr_eq(written, &token) && file.path.exists();
-            if !file.written.as_ref().is_some_and(is_there) {
-                let content = token.token().expose().as_bytes();
-                atomic_file::write(&file.path, content, self.mode)?;
-                file.written = Some(token);
+            outcome = outcome.and(file.write(&self.tokens, self.mode).await);
+        }
+        match &mut self.kubeconfig {
+            Some(kubeconfig) if outcome.is_ok() => {
+                Ok(kubeconfig.write(&self.pod, self.mode).await?)
             }
+            _ => outcome,
         }
-        if let Some(kubeconfig) = &mut self.kubeconfig {
-            kubeconfig.write(&self.pod, self.mode).await?;
-        }
-        Ok(())
     }
 
     /// Returns how long to wait for the next look.
     fn succeeded(&mut self) -> Duration {
         if self.failing.take().is_some() || self.state.borrow().good_until.is_none() {
-            tracing::info!(
-                files = self.token_files.len(),
-                "the files in output-dir are fresh"
-            );
+            let files = self.token_files.len() + usize::from(self.kubeconfig.is_some());
+            tracing::info!(files, "the files in output-dir are fresh");
         }
         self.tell(None);
+        self.next_look()
+    }
+
+    /// When the first token is half over; a file that somebody removed is missed within a minute.
+    fn next_look(&self) -> Duration {
         let now = self.clock.now();
         let written = self.token_files.iter().flat_map(|file| &file.written);
         let next = written.map(|token| token.reuse_left(now)).min();
@@ -209,7 +212,7 @@ impl Files {
             next_attempt: self.clock.local() + delay,
         };
         self.tell(Some(Arc::new(trouble)));
-        delay.max(Duration::from_millis(100))
+        delay.min(self.next_look()).max(SHORTEST_PAUSE)
     }
 
     fn tell(&self, trouble: Option<Arc<Trouble>>) {
@@ -229,6 +232,19 @@ impl Files {
             good_until,
             trouble,
         });
+    }
+}
+
+impl TokenFile {
+    async fn write(&mut self, tokens: &EksTokens, mode: Mode) -> Result<(), FileError> {
+        let token = tokens.token(&self.subject).await?;
+        let is_there = |written: &Arc<_>| Arc::ptr_eq(written, &token) && self.path.exists();
+        if !self.written.as_ref().is_some_and(is_there) {
+            let content = token.token().expose().as_bytes();
+            atomic_file::write(&self.path, content, mode)?;
+            self.written = Some(token);
+        }
+        Ok(())
     }
 }
 

@@ -161,13 +161,17 @@ impl NoKubeconfig {
     }
 }
 
-/// The error names the file and what to change.
+/// The error says what is wrong and, after a semicolon, what to do.
 pub(super) fn not_written(error: &dyn std::error::Error) -> Diagnosis {
+    let sentence = error.to_string();
+    let (found, fix) = sentence
+        .split_once("; ")
+        .unwrap_or((&sentence, "see docs/troubleshooting.md"));
     Diagnosis {
         finding: findings::FILE_NOT_WRITTEN,
-        found: error.to_string(),
-        expected: "a place in output-dir where this user can write".to_owned(),
-        fix: "it is tried again by itself".to_owned(),
+        found: found.to_owned(),
+        expected: "a place where this user can write".to_owned(),
+        fix: fix.to_owned(),
     }
 }
 

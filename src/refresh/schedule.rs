@@ -6,57 +6,20 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::time::Instant;
 
+use crate::backoff::{retry_delay, up_to};
 use crate::clock::Moment;
 use crate::credentials::Credentials;
 use crate::diagnosis::Remedy;
 
 /// Clients ask on every call, block, or extend expiry by themselves when less than 10 to 25 minutes are left.
 const LEFT_AT_LEAST: Duration = Duration::from_secs(30 * 60);
-/// The longest sleep without a look at the wall clock: timers stand still while the machine is suspended.
-pub const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// Nothing makes two attempts follow each other faster, however often the token changes.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
-/// Full jitter grows from here
-const BACKOFF_BASE: Duration = Duration::from_secs(1);
-/// … to here.
-const BACKOFF_CAP: Duration = Duration::from_secs(60);
-/// What somebody has to change is tried this often at first
-const CHANGE_SOON: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(60));
-/// … for this long
-const CHANGE_SOON_FOR: Duration = Duration::from_secs(600);
-/// … and this often later: a broken rollout must not throttle the account.
-const CHANGE_LATER: (Duration, Duration) = (Duration::from_secs(150), Duration::from_secs(300));
-
 /// How much of its lifetime a session has left when it is refreshed: the larger of 30 minutes and a third, half where
 /// the lifetime is under an hour, and up to a tenth more by chance, so that pods that start together drift apart.
 pub fn left_at_refresh(lifetime: Duration, rng: &mut Rng) -> Duration {
     let left = LEFT_AT_LEAST.min(lifetime / 2).max(lifetime / 3);
     left + up_to(lifetime / 10, rng)
-}
-
-/// How long to wait after the `count`th failure in a row (from 1) of one kind that has lasted for `lasting`.
-pub fn retry_delay(remedy: Remedy, count: u32, lasting: Duration, rng: &mut Rng) -> Duration {
-    match remedy {
-        Remedy::Wait => full_jitter(count, rng),
-        // The file may have been read in the middle of a rotation: once more, soon.
-        Remedy::NewToken if count == 1 => full_jitter(count, rng),
-        Remedy::NewToken | Remedy::Change if lasting < CHANGE_SOON_FOR => between(CHANGE_SOON, rng),
-        Remedy::NewToken | Remedy::Change => between(CHANGE_LATER, rng),
-    }
-}
-
-/// "Exponential Backoff And Jitter", AWS Architecture Blog: anything from nothing to the doubled base.
-fn full_jitter(count: u32, rng: &mut Rng) -> Duration {
-    let doubled = BACKOFF_BASE.saturating_mul(1 << count.saturating_sub(1).min(16));
-    up_to(doubled.min(BACKOFF_CAP), rng)
-}
-
-fn between((low, high): (Duration, Duration), rng: &mut Rng) -> Duration {
-    low + up_to(high - low, rng)
-}
-
-fn up_to(longest: Duration, rng: &mut Rng) -> Duration {
-    longest.mul_f64(rng.f64())
 }
 
 /// What the loop knows: the credentials it holds, and the failures since.
@@ -182,25 +145,6 @@ mod tests {
             let lifetime = Duration::from_secs(seconds);
             let left = left_at_refresh(lifetime, &mut Rng::with_seed(seed));
             prop_assert!(left >= lifetime / 2 && left <= lifetime.mul_f64(0.6));
-        }
-
-        #[test]
-        fn what_can_pass_is_tried_within_a_minute_for_ever(count in 1u32..1_000_000, seed: u64) {
-            let rng = &mut Rng::with_seed(seed);
-            let delay = retry_delay(Remedy::Wait, count, MINUTE * count, rng);
-            prop_assert!(delay <= MINUTE);
-            prop_assert!(count > 6 || delay <= Duration::from_secs(1 << (count - 1)));
-        }
-
-        #[test]
-        fn what_somebody_has_to_change_never_hammers_the_account(
-            count in 2u32..10_000, minutes in 0u32..10_000, seed: u64,
-        ) {
-            for remedy in [Remedy::Change, Remedy::NewToken] {
-                let delay = retry_delay(remedy, count, MINUTE * minutes, &mut Rng::with_seed(seed));
-                let (low, high) = if minutes < 10 { (30, 60) } else { (150, 300) };
-                prop_assert!(delay >= Duration::from_secs(low) && delay <= Duration::from_secs(high));
-            }
         }
     }
 
