@@ -1,5 +1,5 @@
-//! A certificate authority of the emulator's own, and TLS for loopback and for the names that STS
-//! has in AWS, so that a proxy can lead a client here that knows nothing of loopback.
+//! A certificate authority of the emulator's own, and TLS for loopback and for the names that STS and EKS
+//! have in AWS, so that a proxy can lead a client here that knows nothing of loopback.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ fn ca_params() -> CertificateParams {
 
 /// A wildcard stands for one label, hence a few names instead of one. The global endpoint is not among them: nothing
 /// may end up there.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 12] = [
     "localhost",
     "127.0.0.1",
     "sts.eu-west-1.amazonaws.com",
@@ -67,6 +67,9 @@ const NAMES: [&str; 9] = [
     "sts-fips.us-east-1.api.aws",
     "sts.cn-north-1.amazonaws.com.cn",
     "sts.us-gov-west-1.amazonaws.com",
+    "sts.us-west-2.amazonaws.com",
+    "eks.eu-west-1.amazonaws.com",
+    "eks.us-west-2.amazonaws.com",
 ];
 
 fn server_params() -> CertificateParams {

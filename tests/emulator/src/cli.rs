@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) const HELP: &str = "\
-An AWS STS and a kubelet's token volume on loopback, for trying the sidecar without AWS.
+An AWS STS, a kubelet's token volume and an EKS cluster on loopback, for trying the sidecar
+without AWS.
 
 Usage: emulator serve --token-dir DIR [OPTIONS]
        emulator demo --sidecar PATH [--once]
@@ -15,8 +16,8 @@ Options of serve:
   --token-lifetime SECONDS    lifetime of each token [default: 3600]
   --rotate-every SECONDS      [default: 80 % of the token's lifetime, as a kubelet]
   --session-lifetime SECONDS  lifetime of the credentials [default: as the client asks]
-  --listen 127.0.0.1:PORT     plain STS [default: a free port]
-  --ca-file FILE              CA of the TLS door [default: DIR/../ca.pem]
+  --listen 127.0.0.1:PORT     plain STS and EKS [default: a free port]
+  --ca-file FILE              CA of the TLS door and of the cluster [default: DIR/../ca.pem]
   -h, --help                  this text
 
 Options of demo, which runs this sidecar on an emulator of its own and shows what happens:
@@ -25,8 +26,10 @@ Options of demo, which runs this sidecar on an emulator of its own and shows wha
 
 The service account is system:serviceaccount:team:app, the role
 arn:aws:iam::111122223333:role/app, the audience sts.amazonaws.com. Signatures, tokens and
-trust are verified as AWS does. stdout gets one line of JSON: url, tls_url, control_url,
-token_file, ca_file, role_arn, issuer. stderr gets one line per request and rotation.
+trust are verified as AWS does. The cluster is demo in eu-west-1; its aws-auth maps the role to
+job:SESSION in the group jobs, which may get, list and watch pods in the namespace default.
+stdout gets one line of JSON: url (STS, and EKS below /clusters), tls_url, control_url,
+cluster_url, token_file, ca_file, role_arn, issuer. stderr gets one line per request and rotation.
 
 Examples:
   # Credentials that live a minute, from a token that changes every ten seconds:
@@ -37,6 +40,13 @@ Examples:
   AWS_WEB_IDENTITY_TOKEN_FILE=/tmp/irsa/token/token \\
   HOME=/tmp/irsa AWS_DEFAULT_REGION=eu-west-1 AWS_ENDPOINT_URL_STS=$url aws sts get-caller-identity
 
+  # What the cluster makes of a token, and why, which it tells no client:
+  printf '{\"token\":\"%s\"}' $token | curl -d @- $control_url/clusters/demo/review
+
+  # Whom the cluster lets in; also mapUsers, or the whole ConfigMap as yaml:
+  curl -d '{\"mapRoles\":\"[{rolearn: arn:aws:iam::111122223333:role/app, username: me}]\"}' \\
+    $control_url/clusters/demo/aws-auth
+
   # An outage of STS, and its end:
   curl -d '{\"fault\":\"server-error\",\"status\":503}' $control_url/faults
   curl -X DELETE $control_url/faults
@@ -45,7 +55,12 @@ Examples:
   # {\"published\":false}, GET /calls and /token?lifetime=60. Faults: latency (milliseconds), hang,
   # reset, error (code), throttle, server-error, garbage, empty-credentials,
   # expired-credentials, verification-key, idp-communication, down, no-date; with \"next\":N
-  # for the next N requests only.
+  # for the next N requests only, with \"action\":\"AssumeRole\" for those alone.
+
+  # Also: POST /credentials (access_key_id, secret_access_key, session_token: those of the next
+  # exchange), POST /clusters (name, region), POST /clusters/demo/access-entries (principal_arn,
+  # username, groups) and /rbac (subject, verbs, resource, namespace), GET
+  # /clusters/demo/requests, POST /authenticate?cluster=demo (a TokenReview).
 ";
 
 /// What the command line asks for.

@@ -1,11 +1,12 @@
 //! `emulator demo`: the main job of the sidecar before one's eyes, on loopback.
 //!
-//! Five steps, then one line per event. What is shown is what happened: the token as the kubelet would have written it,
-//! the call as STS took it, the answer as a client gets it, the events as the sidecar logs them. Secrets are shown by
-//! their lengths.
+//! Six steps, then one line per event. What is shown is what happened: the token as the kubelet would have written it,
+//! the call as STS took it, the answer as a client gets it, the events as the sidecar logs them, the words of `kubectl`
+//! as it prints them. Secrets are shown by their lengths.
 
 mod client;
 mod events;
+mod kubectl;
 mod page;
 mod show;
 mod sidecar;
@@ -21,10 +22,13 @@ use self::show::Show;
 use self::sidecar::Sidecar;
 use crate::cli::Demo;
 
-/// Short, so that things happen while one watches: half of it is left when the sidecar refreshes.
-const SESSION_LIFETIME: Duration = Duration::from_secs(30);
+/// Short, so that things happen while one watches. An EKS token ends a minute before its credentials, and a new one is
+/// due when it is half over: in this short life that is when the sidecar refreshes, every quarter of a minute.
+const SESSION_LIFETIME: Duration = Duration::from_secs(90);
 const FIRST_ROTATION: Duration = Duration::from_secs(5);
 const ROTATE_EVERY: Duration = Duration::from_secs(20);
+/// What an API server of EKS takes for good without asking again, it takes for so long.
+const TOKEN_CACHE_TTL: Duration = Duration::from_secs(120);
 /// How long anything may take before the demo says that it did not happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -41,6 +45,7 @@ pub(crate) fn run(options: &Demo) -> io::Result<End> {
     let dir = tempfile::Builder::new().prefix("irsa-demo-").tempdir()?;
     let emulator = Emulator::start();
     emulator.sts().set_session_lifetime(Some(SESSION_LIFETIME));
+    emulator.cluster().set_token_cache_ttl(TOKEN_CACHE_TTL);
     let request = TokenRequest::default();
     let token = emulator.issuer().token(&request);
     let volume = Volume::create(&dir.path().join("token"), &token)?;
@@ -56,6 +61,7 @@ pub(crate) fn run(options: &Demo) -> io::Result<End> {
             page: Page::on_stdout(),
             emulator: &emulator,
             volume: &volume,
+            dir: dir.path(),
         };
         Ok(
             match show.all(options.once, &mut sidecar, &mut events).await {

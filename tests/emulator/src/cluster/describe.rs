@@ -51,15 +51,7 @@ pub(crate) async fn describe(
     };
     // Recorded before the first pause: a client that hangs up during it was here.
     if let Some(cluster) = named {
-        let result = match (&fault, &outcome) {
-            (None | Some(Fault::Latency(_) | Fault::NoDate), Ok(_)) => "Success",
-            (
-                None | Some(Fault::Latency(_) | Fault::NoDate | Fault::Error { .. }),
-                Err(failure),
-            ) => &failure.code,
-            (Some(fault), _) => fault.name(),
-        };
-        let result = result.to_owned();
+        let result = result(fault.as_ref(), &outcome).to_owned();
         cluster.state().describes.push(result);
     }
     let date = clock::http_date(sts.now());
@@ -75,6 +67,24 @@ pub(crate) async fn describe(
         Some(Fault::Garbage) => Ok(html(200)),
         Some(Fault::NoDate) => Ok(into_response(outcome, None)),
         _ => Ok(into_response(outcome, Some(date))),
+    }
+}
+
+/// How a request is remembered: by its answer, or by the fault that took the answer's place.
+fn result<'a>(fault: Option<&'a Fault>, outcome: &'a Result<Value, Failure>) -> &'a str {
+    match (fault, outcome) {
+        (
+            Some(
+                fault @ (Fault::Hang
+                | Fault::Reset
+                | Fault::Down
+                | Fault::ServerError(_)
+                | Fault::Garbage),
+            ),
+            _,
+        ) => fault.name(),
+        (_, Ok(_)) => "Success",
+        (_, Err(failure)) => &failure.code,
     }
 }
 

@@ -83,9 +83,8 @@ impl Rbac {
         username: &'a str,
         groups: &'a [String],
     ) -> impl Iterator<Item = &'a Rule> {
-        let concerns = move |rule: &&Rule| {
-            rule.subject == username || groups.iter().any(|group| *group == rule.subject)
-        };
+        let concerns =
+            move |rule: &&Rule| rule.subject == username || groups.contains(&rule.subject);
         self.0.iter().filter(concerns)
     }
 }

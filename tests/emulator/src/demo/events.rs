@@ -20,7 +20,9 @@ pub(super) enum Event {
     /// The sidecar saw the rotation.
     Noticed { expires: String },
     /// The sidecar has new credentials.
-    Refreshed { refresh_in: String },
+    Refreshed,
+    /// The sidecar wrote all files for kubectl, for the first time.
+    Wrote,
     /// The sidecar opened a door.
     Listening { door: String, address: String },
     /// The sidecar warned or failed.
@@ -129,9 +131,8 @@ fn parse(line: &str) -> Option<Event> {
             door: text("door"),
             address: text("address"),
         }),
-        ("INFO", "refreshed credentials") => Some(Event::Refreshed {
-            refresh_in: text("refresh_in"),
-        }),
+        ("INFO", "refreshed credentials") => Some(Event::Refreshed),
+        ("INFO", "the files in output-dir are fresh") => Some(Event::Wrote),
         ("INFO", "the web identity token was rotated") => Some(Event::Noticed {
             expires: text("expires"),
         }),

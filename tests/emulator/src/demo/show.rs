@@ -1,4 +1,6 @@
-//! The five steps and the events, in the order in which they are shown.
+//! The steps and the events, in the order in which they are shown.
+
+use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -17,6 +19,8 @@ pub(super) struct Show<'a> {
     pub(super) page: Page,
     pub(super) emulator: &'a Emulator,
     pub(super) volume: &'a Volume,
+    /// For files of clients.
+    pub(super) dir: &'a Path,
 }
 
 impl Show<'_> {
@@ -28,7 +32,7 @@ impl Show<'_> {
         events: &mut Events,
     ) -> Result<(), Stop> {
         self.page.title(
-            "irsa-sidecar: from a projected token to AWS credentials, on this machine alone",
+            "irsa-sidecar: from a projected token to AWS and into an EKS cluster, on this machine alone",
         );
         self.token()?;
         self.until_ready(sidecar, events).await?;
@@ -37,6 +41,7 @@ impl Show<'_> {
         self.served(&url, &sidecar.get_credentials()?);
         self.watch(sidecar, events).await?;
         self.exports(&url, sidecar);
+        self.kubectl(sidecar, events).await?;
         if once {
             return Ok(());
         }
@@ -76,18 +81,23 @@ impl Show<'_> {
         Ok(())
     }
 
-    /// The sidecar's first credentials.
+    /// The sidecar's first credentials, and the files that it makes with them.
     async fn until_ready(&self, sidecar: &mut Sidecar, events: &mut Events) -> Result<(), Stop> {
         let ready = async {
             loop {
                 match events.next().await? {
                     Event::Listening { door, address } => sidecar.listens(&door, address),
-                    Event::Refreshed { .. } => return Ok(()),
+                    // Never before it has credentials.
+                    Event::Wrote => return Ok(()),
                     _ => {}
                 }
             }
         };
-        within("the sidecar has no credentials", ready).await
+        within(
+            "the sidecar has no credentials, or wrote no files with them",
+            ready,
+        )
+        .await
     }
 
     fn exchange(&self) -> Result<(), Stop> {
@@ -156,7 +166,7 @@ impl Show<'_> {
                 self.event(&event, events, sidecar)?;
                 match event {
                     Event::Rotated => rotated = true,
-                    Event::Refreshed { .. } if rotated => return Ok(()),
+                    Event::Refreshed if rotated => return Ok(()),
                     _ => {}
                 }
             }
@@ -165,24 +175,30 @@ impl Show<'_> {
     }
 
     /// One line; after a refresh another, with what a client gets now.
-    fn event(&self, event: &Event, events: &Events, sidecar: &Sidecar) -> Result<(), Stop> {
+    pub(super) fn event(
+        &self,
+        event: &Event,
+        events: &Events,
+        sidecar: &Sidecar,
+    ) -> Result<(), Stop> {
         let line = |who: &str, what: &str| self.page.event(events.elapsed(), who, what);
         match event {
             Event::Rotated => line("kubelet", "a new token, by one rename of ..data"),
             Event::Noticed { expires } => {
                 line("sidecar", &format!("noticed it; it expires {expires}"))
             }
+            Event::Called(call) if call.action == "GetCallerIdentity" => line(
+                "cluster",
+                &format!("asked STS whose token that is: {}", call.result),
+            ),
             Event::Called(call) => line("sts", &called(call)),
-            Event::Refreshed { refresh_in } => {
-                line(
-                    "sidecar",
-                    &format!("new credentials; the next in {refresh_in}"),
-                );
+            Event::Refreshed => {
+                line("sidecar", "new credentials");
                 let served = sidecar.get_credentials()?;
                 let (id, expiration) = (&served.key_id_prefix, &served.expiration);
                 line("client", &format!("200, {id}, expires {expiration}"));
             }
-            Event::Listening { .. } => {}
+            Event::Listening { .. } | Event::Wrote => {}
             Event::Other { level, message } => line("sidecar", &format!("{level}: {message}")),
         }
         Ok(())
@@ -217,7 +233,7 @@ fn called(call: &Call) -> String {
     format!("{}: {}{session}", call.action, call.result)
 }
 
-async fn within<T>(
+pub(super) async fn within<T>(
     otherwise: &str,
     wanted: impl Future<Output = Result<T, Stop>>,
 ) -> Result<T, Stop> {

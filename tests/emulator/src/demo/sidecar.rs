@@ -20,7 +20,9 @@ pub(super) const REGION: &str = "eu-west-1";
 /// The running program.
 pub(super) struct Sidecar {
     child: Child,
+    program: PathBuf,
     authorization_token_file: PathBuf,
+    output_dir: PathBuf,
     credentials: Option<SocketAddr>,
 }
 
@@ -33,15 +35,21 @@ impl Sidecar {
         dir: &Path,
     ) -> io::Result<(Self, UnboundedReceiver<String>)> {
         let authorization_token_file = dir.join("authorization-token");
-        let mut command = Command::new(&options.sidecar);
+        let output_dir = dir.join("kubernetes");
+        let program = std::path::absolute(&options.sidecar)?;
+        let mut command = Command::new(&program);
         command
-            .arg("serve")
+            .args(["serve", "--kubeconfig", "--eks-cluster"])
+            .arg(emulator.cluster().name())
+            .arg("--output-dir")
+            .arg(&output_dir)
             // Whatever AWS variables or proxies are set where the demo runs: a pod would not have them.
             .env_clear()
             .env("AWS_ROLE_ARN", ROLE_ARN)
             .env("AWS_REGION", REGION)
             .env("AWS_WEB_IDENTITY_TOKEN_FILE", volume.token_path())
             .env("AWS_ENDPOINT_URL_STS", emulator.url())
+            .env("AWS_ENDPOINT_URL_EKS", emulator.url())
             .env("IRSA_SIDECAR_LISTEN", "127.0.0.1:0")
             .env("IRSA_SIDECAR_OPS_LISTEN", "127.0.0.1:0")
             .env(
@@ -68,7 +76,9 @@ impl Sidecar {
         });
         let sidecar = Self {
             child,
+            program,
             authorization_token_file,
+            output_dir,
             credentials: None,
         };
         Ok((sidecar, lines))
@@ -92,6 +102,16 @@ impl Sidecar {
 
     pub(super) fn authorization_token_file(&self) -> &Path {
         &self.authorization_token_file
+    }
+
+    /// The program, as an absolute path.
+    pub(super) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Where the token files and the kubeconfig are.
+    pub(super) fn output_dir(&self) -> &Path {
+        &self.output_dir
     }
 
     /// How it ended, if it did.

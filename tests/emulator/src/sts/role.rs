@@ -141,6 +141,7 @@ fn field(arn: &str, index: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sts::session::Issued;
 
     #[test]
     fn a_session_arn_names_the_role_without_its_path() {
@@ -150,5 +151,23 @@ mod tests {
             "arn:aws-cn:sts::123456789012:assumed-role/app/pod-1"
         );
         assert_eq!(role.account(), "123456789012");
+    }
+
+    #[test]
+    fn the_account_root_is_that_of_the_callers_partition() {
+        let issued = Issued::generate(0, 20);
+        let caller = Session {
+            issued,
+            expires_at: 0,
+            account: "123456789012".to_owned(),
+            role_arn: "arn:aws-cn:iam::123456789012:role/eks/app".to_owned(),
+            arn: "arn:aws-cn:sts::123456789012:assumed-role/app/pod-1".to_owned(),
+            user_id: "AROA1:pod-1".to_owned(),
+        };
+        let trusts = |principal: &str| Role::assumable_by("", &[principal]).trusts(&caller);
+        assert!(trusts("arn:aws-cn:iam::123456789012:root"));
+        assert!(trusts("arn:aws-cn:iam::123456789012:role/eks/app"));
+        assert!(!trusts("arn:aws:iam::123456789012:root"));
+        assert!(!trusts("arn:aws-cn:iam::123456789012:role/app"));
     }
 }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use emulator::{Emulator, ROLE_ARN, TokenRequest};
+use emulator::{Cluster, Emulator, ROLE_ARN, TokenRequest};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -69,6 +69,34 @@ pub(crate) fn send_tls(
     method: &str,
     target: &str,
 ) -> io::Result<Reply> {
+    talk(
+        connect_tls(url, name, ca_pem)?,
+        "localhost",
+        method,
+        target,
+        "",
+        "",
+    )
+}
+
+/// One request to the Kubernetes API of a cluster.
+pub(crate) fn send_to_cluster(
+    emulator: &Emulator,
+    cluster: &Cluster,
+    method: &str,
+    target: &str,
+    headers: &str,
+    body: &str,
+) -> Reply {
+    let stream = connect_tls(cluster.url(), "localhost", emulator.ca_pem()).unwrap();
+    talk(stream, "localhost", method, target, headers, body).unwrap()
+}
+
+fn connect_tls(
+    url: &str,
+    name: &str,
+    ca_pem: &str,
+) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap())
@@ -85,14 +113,7 @@ pub(crate) fn send_tls(
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let connection = ClientConnection::new(Arc::new(config), name).unwrap();
     let stream = TcpStream::connect(format!("127.0.0.1:{port}"))?;
-    talk(
-        StreamOwned::new(connection, stream),
-        "localhost",
-        method,
-        target,
-        "",
-        "",
-    )
+    Ok(StreamOwned::new(connection, stream))
 }
 
 fn talk(

@@ -6,11 +6,17 @@
     reason = "all of this is tests, outside #[test] functions too"
 )]
 
+mod assume_role;
 mod client;
 mod control;
+mod control_clusters;
+mod describe;
 mod exchange;
 mod faults;
 mod identity;
+mod kubernetes;
 mod lifecycle;
 mod program;
 mod signer;
+mod tokens;
+mod webhook;

@@ -80,7 +80,9 @@ fn one_line_says_where_everything_is() {
     let reply = send(program.get("url"), "POST", "/", "", &body).unwrap();
     assert_eq!(reply.status, 200, "{reply:?}");
     assert_eq!(reply.element("Provider"), program.get("issuer"));
-    assert!(program.get("tls_url").starts_with("https://localhost:"));
+    for url in ["tls_url", "cluster_url"] {
+        assert!(program.get(url).starts_with("https://localhost:"));
+    }
     let ca = send(program.get("control_url"), "GET", "/ca.pem", "", "").unwrap();
     assert_eq!(fs::read_to_string(program.get("ca_file")).unwrap(), ca.body);
     assert!(dir.path().join("ca.pem").is_file());

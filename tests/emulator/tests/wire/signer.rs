@@ -1,7 +1,10 @@
-//! Presigns GetCallerIdentity as `aws eks get-token` does: written apart from the verifier.
+//! Signs requests as clients of AWS do, and presigns GetCallerIdentity as `aws eks get-token` does: written apart from
+//! the verifier.
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use emulator::Issued;
 use ring::{digest, hmac};
 
@@ -37,11 +40,14 @@ impl Signer<'_> {
             "AWS4-HMAC-SHA256\n{second}\n{scope}\n{}",
             sha256(&canonical)
         );
-        let secret = format!("AWS4{}", self.issued.secret_access_key);
-        let key = [&day, "eu-west-1", "sts", "aws4_request"]
-            .iter()
-            .fold(secret.into_bytes(), |key, part| mac(&key, part));
+        let key = key(self.issued, &scope);
         format!("/?{query}&X-Amz-Signature={}", hex(&mac(&key, &to_sign)))
+    }
+
+    /// The EKS token that this request is.
+    pub(crate) fn token(&self) -> String {
+        let url = format!("https://{}{}", self.host, self.target());
+        format!("k8s-aws-v1.{}", BASE64URL.encode(url))
     }
 
     /// The headers that the signature covers.
@@ -50,20 +56,81 @@ impl Signer<'_> {
     }
 
     fn date(&self) -> (String, String) {
-        let age = Duration::from_secs(self.age.unsigned_abs());
-        let signed_at = if self.age < 0 {
-            now() + age
-        } else {
-            now() - age
-        };
-        // "Thu, 02 Jan 2025 03:04:05 GMT"
-        let text = httpdate::fmt_http_date(signed_at);
-        let months = "JanFebMarAprMayJunJulAugSepOctNovDec";
-        let month = months.find(&text[8..11]).expect("an English month") / 3 + 1;
-        let day = format!("{}{month:02}{}", &text[12..16], &text[5..7]);
-        let second = format!("{day}T{}Z", text[17..25].replace(':', ""));
-        (day, second)
+        date(self.age)
     }
+}
+
+/// The token of a healthy sidecar, for the cluster `demo`.
+pub(crate) fn token_of(issued: &Issued) -> String {
+    token_for("demo", issued)
+}
+
+/// The same for another cluster.
+pub(crate) fn token_for(cluster: &str, issued: &Issued) -> String {
+    let signer = Signer {
+        issued,
+        cluster,
+        host: "sts.eu-west-1.amazonaws.com",
+        age: 0,
+    };
+    signer.token()
+}
+
+/// A request that is signed in its headers.
+pub(crate) struct Signed<'a> {
+    pub(crate) issued: &'a Issued,
+    pub(crate) service: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) body: &'a str,
+}
+
+impl Signed<'_> {
+    /// `host`, `x-amz-date`, `x-amz-security-token` and `authorization`.
+    pub(crate) fn headers(&self) -> String {
+        let (day, second) = date(0);
+        let (service, region) = (self.service, self.region);
+        let scope = format!("{day}/{region}/{service}/aws4_request");
+        let token = &self.issued.session_token;
+        let signed = format!("host:{service}\nx-amz-date:{second}\nx-amz-security-token:{token}\n");
+        let names = "host;x-amz-date;x-amz-security-token";
+        let (method, path, hash) = (self.method, self.path, sha256(self.body));
+        let canonical = format!("{method}\n{path}\n\n{signed}\n{names}\n{hash}");
+        let to_sign = format!(
+            "AWS4-HMAC-SHA256\n{second}\n{scope}\n{}",
+            sha256(&canonical)
+        );
+        let signature = hex(&mac(&key(self.issued, &scope), &to_sign));
+        let key_id = &self.issued.access_key_id;
+        format!(
+            "host: {service}\r\nx-amz-date: {second}\r\nx-amz-security-token: {token}\r\n\
+             authorization: AWS4-HMAC-SHA256 Credential={key_id}/{scope}, SignedHeaders={names}, \
+             Signature={signature}\r\n"
+        )
+    }
+}
+
+fn key(issued: &Issued, scope: &str) -> Vec<u8> {
+    let secret = format!("AWS4{}", issued.secret_access_key).into_bytes();
+    scope.split('/').fold(secret, |key, part| mac(&key, part))
+}
+
+/// The day, and the second, of so many seconds ago.
+fn date(age: i64) -> (String, String) {
+    let distance = Duration::from_secs(age.unsigned_abs());
+    let signed_at = if age < 0 {
+        now() + distance
+    } else {
+        now() - distance
+    };
+    // "Thu, 02 Jan 2025 03:04:05 GMT"
+    let text = httpdate::fmt_http_date(signed_at);
+    let months = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let month = months.find(&text[8..11]).expect("an English month") / 3 + 1;
+    let day = format!("{}{month:02}{}", &text[12..16], &text[5..7]);
+    let second = format!("{day}T{}Z", text[17..25].replace(':', ""));
+    (day, second)
 }
 
 fn escape(text: &str) -> String {

@@ -4,35 +4,68 @@ use serde_json::{Value, json};
 
 use super::response::Reply;
 
-/// Those about oneself, which nobody can list.
-const REVIEWS: [(&str, &[&str], &[(&str, &str)]); 2] = [
-    (
-        "authentication.k8s.io",
+/// A group of reviews of oneself, which nobody can list.
+struct Group {
+    name: &'static str,
+    versions: &'static [&'static str],
+    /// Name and kind.
+    reviews: &'static [(&'static str, &'static str)],
+}
+
+const GROUPS: [Group; 2] = [
+    Group {
+        name: "authentication.k8s.io",
         // The second for kubectl 1.27.
-        &["v1", "v1beta1"],
-        &[("selfsubjectreviews", "SelfSubjectReview")],
-    ),
-    (
-        "authorization.k8s.io",
-        &["v1"],
-        &[
+        versions: &["v1", "v1beta1"],
+        reviews: &[("selfsubjectreviews", "SelfSubjectReview")],
+    },
+    Group {
+        name: "authorization.k8s.io",
+        versions: &["v1"],
+        reviews: &[
             ("selfsubjectaccessreviews", "SelfSubjectAccessReview"),
             ("selfsubjectrulesreviews", "SelfSubjectRulesReview"),
         ],
-    ),
+    },
 ];
 
-/// Name, kind, short name, and whether it lies in a namespace.
-pub(super) const CORE: [(&str, &str, &str, bool); 8] = [
-    ("configmaps", "ConfigMap", "cm", true),
-    ("events", "Event", "ev", true),
-    ("namespaces", "Namespace", "ns", false),
-    ("nodes", "Node", "no", false),
-    ("pods", "Pod", "po", true),
-    ("secrets", "Secret", "", true),
-    ("serviceaccounts", "ServiceAccount", "sa", true),
-    ("services", "Service", "svc", true),
+/// A resource of the core group.
+pub(super) struct Resource {
+    pub(super) name: &'static str,
+    pub(super) kind: &'static str,
+    short_name: Option<&'static str>,
+    namespaced: bool,
+}
+
+pub(super) const CORE: [Resource; 8] = [
+    namespaced("configmaps", "ConfigMap", Some("cm")),
+    namespaced("events", "Event", Some("ev")),
+    namespaced("pods", "Pod", Some("po")),
+    namespaced("secrets", "Secret", None),
+    namespaced("serviceaccounts", "ServiceAccount", Some("sa")),
+    namespaced("services", "Service", Some("svc")),
+    Resource {
+        namespaced: false,
+        ..namespaced("namespaces", "Namespace", Some("ns"))
+    },
+    Resource {
+        namespaced: false,
+        ..namespaced("nodes", "Node", Some("no"))
+    },
 ];
+
+const fn namespaced(
+    name: &'static str,
+    kind: &'static str,
+    short_name: Option<&'static str>,
+) -> Resource {
+    Resource {
+        name,
+        kind,
+        short_name,
+        namespaced: true,
+    }
+}
 
 /// Answers for a path that is no resource.
 pub(super) fn reply(path: &str) -> Reply {
@@ -41,7 +74,7 @@ pub(super) fn reply(path: &str) -> Reply {
         "/healthz" | "/livez" | "/readyz" => return Reply::text("ok"),
         "/api" => json!({ "kind": "APIVersions", "versions": ["v1"] }),
         "/apis" => groups(),
-        "/api/v1" => resources("v1", CORE.iter().map(core).collect()),
+        "/api/v1" => resources("v1", CORE.iter().map(Resource::document).collect()),
         path => match group_version(path) {
             Some(document) => document,
             None => return Reply::no_such_resource(),
@@ -65,42 +98,29 @@ fn version() -> Value {
 }
 
 fn groups() -> Value {
-    let groups: Vec<Value> = REVIEWS
-        .iter()
-        .map(|(name, versions, _)| group(name, versions))
-        .collect();
+    let groups: Vec<Value> = GROUPS.iter().map(Group::document).collect();
     json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups })
-}
-
-fn group(name: &str, versions: &[&str]) -> Value {
-    let version =
-        |version: &&str| json!({ "groupVersion": format!("{name}/{version}"), "version": version });
-    let versions: Vec<Value> = versions.iter().map(version).collect();
-    json!({ "name": name, "preferredVersion": versions[0], "versions": versions })
 }
 
 /// `/apis/GROUP` or `/apis/GROUP/VERSION`.
 fn group_version(path: &str) -> Option<Value> {
     let path = path.strip_prefix("/apis/")?;
     let (name, version) = path.split_once('/').unwrap_or((path, ""));
-    let (name, versions, reviews) = REVIEWS.iter().find(|(found, ..)| *found == name)?;
+    let group = GROUPS.iter().find(|group| group.name == name)?;
     if version.is_empty() {
-        return Some(group(name, versions));
+        return Some(group.document());
     }
-    if !versions.contains(&version) {
-        return None;
+    let known = group.versions.contains(&version);
+    known.then(|| resources(path, group.reviews.iter().map(review).collect()))
+}
+
+impl Group {
+    fn document(&self) -> Value {
+        let name = self.name;
+        let version = |version: &&str| json!({ "groupVersion": format!("{name}/{version}"), "version": version });
+        let versions: Vec<Value> = self.versions.iter().map(version).collect();
+        json!({ "name": name, "preferredVersion": versions[0], "versions": versions })
     }
-    let review = |(name, kind): &(&str, &str)| {
-        json!({
-            "name": name,
-            "singularName": kind.to_lowercase(),
-            "namespaced": false,
-            "kind": kind,
-            "verbs": ["create"],
-        })
-    };
-    let reviews = reviews.iter().map(review).collect();
-    Some(resources(&format!("{name}/{version}"), reviews))
 }
 
 fn resources(group_version: &str, resources: Vec<Value>) -> Value {
@@ -112,16 +132,28 @@ fn resources(group_version: &str, resources: Vec<Value>) -> Value {
     })
 }
 
-fn core((name, kind, short_name, namespaced): &(&str, &str, &str, bool)) -> Value {
-    let mut resource = json!({
+fn review((name, kind): &(&str, &str)) -> Value {
+    json!({
         "name": name,
         "singularName": kind.to_lowercase(),
-        "namespaced": namespaced,
+        "namespaced": false,
         "kind": kind,
-        "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
-    });
-    if !short_name.is_empty() {
-        resource["shortNames"] = json!([short_name]);
+        "verbs": ["create"],
+    })
+}
+
+impl Resource {
+    fn document(&self) -> Value {
+        let mut document = json!({
+            "name": self.name,
+            "singularName": self.kind.to_lowercase(),
+            "namespaced": self.namespaced,
+            "kind": self.kind,
+            "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
+        });
+        if let Some(short_name) = self.short_name {
+            document["shortNames"] = json!([short_name]);
+        }
+        document
     }
-    resource
 }

@@ -5,7 +5,7 @@ use hyper::HeaderMap;
 use hyper::header::ACCEPT;
 use serde_json::{Value, json};
 
-use super::discovery::CORE;
+use super::discovery::{CORE, Resource};
 use super::response::Reply;
 use crate::cluster::rbac::ResourceAttempt;
 
@@ -20,12 +20,9 @@ const CREATED: &str = "2025-01-02T03:04:05Z";
 
 /// Answers for a resource; who may has been decided.
 pub(super) fn reply(attempt: &ResourceAttempt, headers: &HeaderMap) -> Reply {
-    let of_core = |(name, ..): &&(&str, &str, &str, bool)| *name == attempt.resource;
-    let Some((_, kind, ..)) = CORE
-        .iter()
-        .find(of_core)
-        .filter(|_| attempt.group.is_empty())
-    else {
+    let in_core = attempt.group.is_empty();
+    let is = |resource: &&Resource| in_core && resource.name == attempt.resource;
+    let Some(Resource { kind, .. }) = CORE.iter().find(is) else {
         return Reply::no_such_resource();
     };
     let mut objects = match attempt.resource.as_str() {
@@ -35,7 +32,7 @@ pub(super) fn reply(attempt: &ResourceAttempt, headers: &HeaderMap) -> Reply {
     };
     match attempt.verb.as_str() {
         // Nothing ever happens here: a watch that has ended.
-        "watch" => return Reply::text(""),
+        "watch" => return Reply::ended_watch(),
         "list" => {}
         "get" => {
             objects.retain(|object| object["metadata"]["name"] == *attempt.name);

@@ -125,6 +125,7 @@ mod tests {
             field(2, b"get"),
             field(5, b"pods"),
             vec![9 << 3, 1],
+            vec![2 << 3 | 5, 1, 2, 3, 4],
         ];
         let raw = [field(1, b""), field(2, &field(1, &attributes.concat()))].concat();
         let expected = json!({ "spec": { "resourceAttributes": {

@@ -30,6 +30,15 @@ impl Reply {
         }
     }
 
+    /// A stream of events that has ended before the first.
+    pub(super) fn ended_watch() -> Self {
+        Self {
+            status: 200,
+            content_type: "application/json",
+            body: String::new(),
+        }
+    }
+
     /// No user: all that a client ever learns.
     pub(super) fn unauthorized() -> Self {
         Self::failure(401, "Unauthorized", "Unauthorized", None)

@@ -156,6 +156,9 @@ mod tests {
     fn an_entry_maps_its_role_in_whatever_case() {
         let yaml = "- RoleARN: arn:aws:iam::111122223333:role/APP\n  UserName: u\n  GROUPS: [g, h]\n  note: x\n";
         assert_eq!(of_roles(yaml).unwrap(), "u:g,h");
+        let parsed = AwsAuth::parse(yaml, "", "");
+        let upper = ROLE.replace("/app", "/App");
+        assert_eq!(find(&parsed, &upper).unwrap(), "u:g,h");
         let json = format!(r#"[{{"rolearn": "{ROLE}", "username": "u"}}]"#);
         assert_eq!(of_roles(&json).unwrap(), "u:");
     }

@@ -68,7 +68,7 @@ mod tests {
             groups: vec![template.to_owned()],
         };
         let mapped = render(mapped, &identity, "eu-west-1")?;
-        assert_eq!(mapped.groups, [mapped.username.clone()]);
+        assert_eq!(mapped.groups[0], mapped.username);
         Ok(mapped.username)
     }
 

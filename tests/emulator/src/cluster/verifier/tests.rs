@@ -35,9 +35,7 @@ fn token(case: &str, now: i64) -> String {
         "userinfo" => good.url().replace("://", "://u:p@"),
         "http" => good.url().replace("https://", "http://"),
         "extra x-id" => good.with("x-id", "GetCallerIdentity").url(),
-        "extra X-Amz-Content-Sha256" => good
-            .with("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
-            .url(),
+        "extra X-Amz-Content-Sha256" => good.with("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD").url(),
         "extra X-Amz-User-Agent" => good.with("X-Amz-User-Agent", "x").url(),
         "duplicate Action" => format!("{}&Action=GetCallerIdentity", good.url()),
         "dup case" => good
@@ -118,7 +116,8 @@ fn objection(case: &str) -> Option<&'static str> {
 /// Compares what can be compared: of STS's answer code and message, without the words that the recording left out.
 fn assert_same(case: &str, found: &str, expected: &str) {
     let (head, body) = found.split_once(" Body: ").unwrap_or((found, "null"));
-    let (expected_head, expected_body) = expected.split_once(" Body: ").unwrap_or((expected, "null"));
+    let (expected_head, expected_body) =
+        expected.split_once(" Body: ").unwrap_or((expected, "null"));
     assert_eq!(head, expected_head, "{case}");
     let (body, expected_body): (Value, Value) = (
         serde_json::from_str(body).unwrap(),
@@ -147,7 +146,11 @@ fn go_through(authenticator: Authenticator, later: impl Fn(&str, String) -> Stri
     for recording in cases {
         let case = recording["case"].as_str().unwrap();
         let token = token(case, sessions.now);
-        assert_eq!(Some(token.len() as u64), recording["token_len"].as_u64(), "{case}");
+        assert_eq!(
+            Some(token.len() as u64),
+            recording["token_len"].as_u64(),
+            "{case}"
+        );
         let outcome = verifier.verify(&token, sessions.now, |request| sessions.sts.replay(request));
         let message = recorded(case, recording["message"].as_str().unwrap(), sessions.now);
         let failed = "sts getCallerIdentity failed: error from AWS (expected 200, got 403)";
@@ -221,13 +224,22 @@ fn a_user_id_is_read_by_the_kind_of_its_arn() {
             arn: arn.to_owned(),
             user_id: user_id.to_owned(),
         };
-        identity(identified, String::new()).map(|identity| (identity.user_id, identity.session_name))
+        identity(identified, String::new())
+            .map(|identity| (identity.user_id, identity.session_name))
     };
     let role = "arn:aws:sts::1:assumed-role/a/b";
     let two = |id: &str, session: &str| Ok((id.to_owned(), session.to_owned()));
     assert_eq!(identified(role, "AROA1:b"), two("AROA1", "b"));
-    assert_eq!(identified("arn:aws:iam::1:user/a", "AIDA1"), two("AIDA1", ""));
-    assert_eq!(identified("arn:aws:sts::1:federated-user/a", "1:a"), two("1:a", ""));
-    let malformed = Refusal::Sts("malformed UserID \"AROA1\"".to_owned());
-    assert_eq!(identified(role, "AROA1"), Err(malformed));
+    assert_eq!(
+        identified("arn:aws:iam::1:user/a", "AIDA1"),
+        two("AIDA1", "")
+    );
+    assert_eq!(
+        identified("arn:aws:sts::1:federated-user/a", "1:a"),
+        two("1:a", "")
+    );
+    for user_id in ["AROA1", "AROA1:b:c"] {
+        let malformed = Refusal::Sts(format!("malformed UserID \"{user_id}\""));
+        assert_eq!(identified(role, user_id), Err(malformed));
+    }
 }

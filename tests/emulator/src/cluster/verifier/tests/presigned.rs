@@ -6,11 +6,11 @@ use hyper::Method;
 use hyper::header::HeaderMap;
 use ring::{digest, hmac};
 
+use crate::clock;
 use crate::form::encode;
 use crate::issuer::Issuer;
 use crate::sts::{AwsRequest, Replay, Role, Sts};
 use crate::token_request::TokenRequest;
-use crate::clock;
 
 pub(super) const ACCESS_KEY_ID: &str = "ASIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -135,7 +135,8 @@ impl Presigned {
 
     /// Signs with the session of the long token that this case is about.
     pub(super) fn of_session(self, case: &str) -> Self {
-        let (_, access_key_id, length) = LONG.into_iter().find(|(found, ..)| *found == case).unwrap();
+        let (_, access_key_id, length) =
+            LONG.into_iter().find(|(found, ..)| *found == case).unwrap();
         Self {
             access_key_id: access_key_id.to_owned(),
             ..self.with("X-Amz-Security-Token", &"A".repeat(length))
@@ -172,7 +173,9 @@ impl Presigned {
         let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", sha256(&canonical));
         let key = scope
             .split('/')
-            .fold(format!("AWS4{SECRET}").into_bytes(), |key, part| mac(&key, part));
+            .fold(format!("AWS4{SECRET}").into_bytes(), |key, part| {
+                mac(&key, part)
+            });
         let signature = hex(&mac(&key, &to_sign));
         format!("https://{}/?{query}&X-Amz-Signature={signature}", self.host)
     }
