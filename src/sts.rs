@@ -155,7 +155,10 @@ impl Sts {
                 duration: request.duration,
             }
             .credentials(&self.clock),
-            Err(error) => Err(StsError::from_sdk(&error, asked, "")),
+            Err(error) => {
+                let sent = own.session_token().expose();
+                Err(StsError::from_sdk(&error, asked, sent))
+            }
         }
     }
 }

@@ -45,11 +45,9 @@ async fn by_itself(
     telemetry::init(log);
     let region = match asked.region {
         Some(region) => region,
-        None => walk
-            .sts
-            .region
-            .parse()
-            .map_err(|error| Failure::Usage(format!("{error}; set --region")))?,
+        None => walk.sts.region.parse().map_err(|error| {
+            Failure::Configuration(format!("region: {error}; set --region, or AWS_REGION"))
+        })?,
     };
     let clock = Clock::system();
     let credentials = alone::credentials(&walk, asked.role.as_ref(), &clock).await?;

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::{Environment, Failure, Output};
 use crate::clock::{Clock, rfc3339};
 use crate::config::{self, InspectToken};
-use crate::diagnosis::quote;
+use crate::diagnosis::{findings, quote};
 use crate::eks_token::{ClusterName, LONGEST};
 use crate::identity::Identity;
 use crate::inspection::{CLUSTER_HEADER, Inspection, inspect};
@@ -159,7 +159,8 @@ impl Report {
         match &found.verdict {
             Ok(()) => self.line("rules", "all hold"),
             Err(violation) => {
-                self.line("rules", &format!("broken: {violation}"));
+                let finding = findings::EKS_TOKEN_MALFORMED.id;
+                self.line("rules", &format!("broken ({finding}): {violation}"));
                 self.line("fix", violation.fix());
             }
         }

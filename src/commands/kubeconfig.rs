@@ -10,6 +10,8 @@ use crate::kubeconfig::{self, CertificateAuthority, Credential, Entry, IN_CLUSTE
 use crate::outputs::files::token_file;
 use crate::partition::Region;
 
+const SET_REGION: &str = "set --region or AWS_REGION";
+
 /// Where the cluster is, and what it is called.
 struct Found {
     /// Its ARN; where nobody told it, its name.
@@ -104,7 +106,7 @@ fn region(asked: &Kubeconfig, environment: &Environment) -> Result<Option<Region
     let region = running.region.map(|region| region.parse::<Region>());
     region
         .transpose()
-        .map_err(|error| Failure::Usage(format!("{error}; set --region")))
+        .map_err(|error| Failure::Configuration(format!("{error}; {SET_REGION}")))
 }
 
 async fn find(
@@ -152,7 +154,9 @@ async fn describe(
 ) -> Result<Found, Failure> {
     let endpoints = config::endpoints(asked.flags.clone(), environment.clone())?;
     let region = region.ok_or_else(|| {
-        Failure::Usage("the region of the cluster is not known; set --region".into())
+        Failure::Configuration(format!(
+            "the region of the cluster is not known; {SET_REGION}"
+        ))
     })?;
     let clock = Clock::system();
     let flags = asked.flags.clone();

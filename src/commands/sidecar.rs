@@ -1,6 +1,9 @@
 //! Asking the running sidecar, over its own credentials door.
 
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +13,7 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::Failure;
 use crate::config::{Running, Shown};
@@ -19,12 +22,17 @@ use crate::config::{Running, Shown};
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// No answer is as long.
 const LONGEST: usize = 64 * 1024;
+/// No authorization is as long.
+const LONGEST_AUTHORIZATION: u64 = 4096;
 
 /// The body of a 200; `None` where nothing listens.
 pub(super) async fn ask(running: &Running, target: &str) -> Result<Option<Bytes>, Failure> {
     let address = running.address;
     let failed = |what: String| Failure::Failed(format!("the sidecar at {address} {what}"));
-    let stream = match TcpStream::connect(address).await {
+    let late = |_| failed(format!("did not answer within {} s", TIMEOUT.as_secs()));
+    let deadline = Instant::now() + TIMEOUT;
+    let connecting = timeout_at(deadline, TcpStream::connect(address));
+    let stream = match connecting.await.map_err(late)? {
         Ok(stream) => stream,
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(None),
         Err(error) => return Err(failed(format!("cannot be asked: {error}"))),
@@ -37,9 +45,9 @@ pub(super) async fn ask(running: &Running, target: &str) -> Result<Option<Bytes>
     let request = request
         .body(Empty::<Bytes>::new())
         .map_err(|error| failed(format!("cannot be asked: {error}")))?;
-    let (status, body) = timeout(TIMEOUT, exchange(stream, request))
+    let (status, body) = timeout_at(deadline, exchange(stream, request))
         .await
-        .map_err(|_| failed(format!("did not answer within {} s", TIMEOUT.as_secs())))?
+        .map_err(late)?
         .map_err(|error| failed(format!("broke off: {error}; see its log")))?;
     match status {
         StatusCode::OK => Ok(Some(body)),
@@ -72,14 +80,14 @@ async fn exchange(
 fn authorization(shown: &Shown) -> Result<(Option<HeaderValue>, Option<String>), Failure> {
     let (text, path) = match shown {
         Shown::Text(secret) => (secret.expose().to_owned(), None),
-        Shown::File(path) => match std::fs::read_to_string(path) {
+        Shown::File(path) => match read(path) {
+            Ok(text) if text.trim().is_empty() => {
+                return Ok((None, Some(unread(path, "is empty"))));
+            }
             Ok(text) => (text, Some(path)),
             Err(error) => {
-                let unread = format!(
-                    "; the authorization token file {} cannot be read: {error}; mount its volume here, or set AWS_CONTAINER_CREDENTIALS_FULL_URI to the sidecar's /v2/credentials/$(POD_UID)",
-                    path.display()
-                );
-                return Ok((None, Some(unread)));
+                let why = format!("cannot be read: {error}");
+                return Ok((None, Some(unread(path, &why))));
             }
         },
     };
@@ -93,6 +101,24 @@ fn authorization(shown: &Shown) -> Result<(Option<HeaderValue>, Option<String>),
     })?;
     value.set_sensitive(true);
     Ok((Some(value), None))
+}
+
+/// A pipe or a device in its place must not hang us.
+fn read(path: &Path) -> io::Result<String> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
+    let mut text = String::new();
+    file.take(LONGEST_AUTHORIZATION).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn unread(path: &Path, why: &str) -> String {
+    format!(
+        "; the authorization token file {} {why}; mount its volume here, or set AWS_CONTAINER_CREDENTIALS_FULL_URI to the sidecar's /v2/credentials/$(POD_UID)",
+        path.display()
+    )
 }
 
 /// The sidecar's own words.

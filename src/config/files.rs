@@ -11,13 +11,13 @@ impl Resolver {
         let directory = self.get("output-dir", absolute_path);
         let mode = self.get("output-mode", file_mode);
         let kubeconfig = self.get("kubeconfig", boolean);
-        if clusters.is_some() && directory.is_none() {
-            self.missing(
-                "output-dir",
-                "eks-cluster asks for token files, and not where",
-            );
+        // What was named and is wrong has been said.
+        let names_clusters = self.sources.is_set("eks-cluster");
+        let names_directory = self.sources.is_set("output-dir");
+        if (names_clusters || kubeconfig == Some(true)) && !names_directory {
+            self.missing("output-dir", "files are asked for, and not where");
         }
-        if kubeconfig == Some(true) && clusters.is_none() {
+        if kubeconfig == Some(true) && !names_clusters {
             self.missing(
                 "eks-cluster",
                 "kubeconfig asks for a file, and not for which clusters",

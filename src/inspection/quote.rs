@@ -35,7 +35,7 @@ fn push(quoted: &mut String, c: char) {
 }
 
 /// What leaves a mark of its own, roughly Go's `IsPrint`.
-fn is_shown(c: char) -> bool {
+pub(super) fn is_shown(c: char) -> bool {
     let format = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     let blank = c.is_whitespace() && c != ' ';
     let private = matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{e0000}'..);

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::quote::is_shown;
+
 /// A rule of the verifier, in the order in which it judges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
@@ -53,9 +55,9 @@ impl Violation {
     /// Text from within the token is made safe for a terminal; the verifier does not do that.
     pub(super) fn new(rule: Rule, text: impl Into<String>) -> Self {
         let text: String = text.into();
-        let safe = |c: char| {
-            let escaped = c.is_control().then(|| c.escape_default().to_string());
-            escaped.unwrap_or_else(|| c.to_string())
+        let safe = |c: char| match is_shown(c) {
+            true => c.to_string(),
+            false => c.escape_default().to_string(),
         };
         Violation {
             rule,

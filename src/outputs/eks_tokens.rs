@@ -197,8 +197,9 @@ pub fn parse(query: &str, region: &str) -> Result<Asked, String> {
             return Err(format!("{known} is given twice; give it once"));
         }
     }
-    let name = match (given.remove(CLUSTER_NAME), given.remove(CLUSTER_ID)) {
-        (Some(name), None) | (None, Some(name)) => name,
+    let (parameter, name) = match (given.remove(CLUSTER_NAME), given.remove(CLUSTER_ID)) {
+        (Some(name), None) => (CLUSTER_NAME, name),
+        (None, Some(id)) => (CLUSTER_ID, id),
         (None, None) => {
             return Err(format!(
                 "no {CLUSTER_NAME}; expected /v1/eks-token?{CLUSTER_NAME}=NAME, or {CLUSTER_ID} for a local cluster on Outposts"
@@ -212,7 +213,7 @@ pub fn parse(query: &str, region: &str) -> Result<Asked, String> {
     };
     let cluster = name
         .parse()
-        .map_err(|error| format!("{CLUSTER_NAME}: {error}"))?;
+        .map_err(|error| format!("{parameter}: {error}"))?;
     let region = given
         .get(REGION)
         .map_or(region, String::as_str)

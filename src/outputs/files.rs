@@ -14,15 +14,17 @@ use tokio::time::{Instant, sleep};
 
 use super::eks_tokens::{EksTokens, NoToken, Subject};
 pub use super::kubeconfig_file::{FilesConfig, token_file};
-use super::kubeconfig_file::{KubeconfigFile, NoKubeconfig, not_written};
+use super::kubeconfig_file::{KubeconfigFile, NoKubeconfig, is_file, not_written};
 use crate::atomic_file::{self, AtomicFileError, Mode};
-use crate::backoff::{LONGEST_SLEEP, retry_delay};
+use crate::backoff::retry_delay;
 use crate::clock::Clock;
 use crate::diagnosis::{Diagnosis, Finding, Remedy, findings};
 use crate::eks_token::{ClusterName, EksToken};
 use crate::partition::Region;
 use crate::store::{Reader, Trouble, Unavailable};
 
+/// How often it is looked whether the files are still there: without them clients fail, or take another identity.
+const LOOK: Duration = Duration::from_secs(5);
 /// Between two attempts, whatever chance says.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
@@ -176,15 +178,17 @@ impl Files {
             tracing::info!(files, "the files in output-dir are fresh");
         }
         self.tell(None);
-        self.next_look()
+        self.next_token().min(LOOK)
     }
 
-    /// When the first token is half over; a file that somebody removed is missed within a minute.
-    fn next_look(&self) -> Duration {
+    /// Until the next token is half over. One that is so already is in a file that cannot be written: that keeps its pace.
+    fn next_token(&self) -> Duration {
         let now = self.clock.now();
         let written = self.token_files.iter().flat_map(|file| &file.written);
-        let next = written.map(|token| token.reuse_left(now)).min();
-        next.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP)
+        let left = written.map(|token| token.reuse_left(now));
+        left.filter(|left| !left.is_zero())
+            .min()
+            .unwrap_or(Duration::MAX)
     }
 
     /// Returns how long to wait for the next attempt.
@@ -212,7 +216,7 @@ impl Files {
             next_attempt: self.clock.local() + delay,
         };
         self.tell(Some(Arc::new(trouble)));
-        delay.min(self.next_look()).max(SHORTEST_PAUSE)
+        delay.min(self.next_token()).max(SHORTEST_PAUSE)
     }
 
     fn tell(&self, trouble: Option<Arc<Trouble>>) {
@@ -237,9 +241,12 @@ impl Files {
 
 impl TokenFile {
     async fn write(&mut self, tokens: &EksTokens, mode: Mode) -> Result<(), FileError> {
+        if !is_file(&self.path) {
+            self.written = None;
+        }
         let token = tokens.token(&self.subject).await?;
-        let is_there = |written: &Arc<_>| Arc::ptr_eq(written, &token) && self.path.exists();
-        if !self.written.as_ref().is_some_and(is_there) {
+        let is_in_it = |written: &Arc<_>| Arc::ptr_eq(written, &token);
+        if !self.written.as_ref().is_some_and(is_in_it) {
             let content = token.token().expose().as_bytes();
             atomic_file::write(&self.path, content, mode)?;
             self.written = Some(token);

@@ -109,7 +109,8 @@ impl KubeconfigFile {
 
     /// Writes it where it is not there yet, or not any more.
     pub async fn write(&mut self, pod: &Reader, mode: Mode) -> Result<(), NoKubeconfig> {
-        if self.written && self.path.exists() {
+        self.written &= is_file(&self.path);
+        if self.written {
             return Ok(());
         }
         let credentials = pod.credentials().map_err(NoKubeconfig::Unavailable)?;
@@ -159,6 +160,11 @@ impl NoKubeconfig {
             NoKubeconfig::Unavailable(_) | NoKubeconfig::Write(_) => Remedy::Wait,
         }
     }
+}
+
+/// Whether the file itself stands there: what a symlink leads to is somebody else's.
+pub(super) fn is_file(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 
 /// The error says what is wrong and, after a semicolon, what to do.

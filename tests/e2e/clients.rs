@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use emulator::{Fault, TokenRequest};
 
-use self::client::Client;
+pub use self::client::{Client, installed, scripts};
 use crate::sidecar::{Pod, Sidecar};
 
 /// What every one of them has to find out.
 const IDENTITY: &str = "arn:aws:sts::111122223333:assumed-role/app/app-7d9f8b6c5-x2x4q";
 
+const AWS_CLI: Client = Client::Aws(&["sts", "get-caller-identity", "--output", "text"]);
 const AIOBOTOCORE: Client = Client::Python("aiobotocore_identity.py");
 const BOTO3: Client = Client::Python("boto3_identity.py");
 const JAVASCRIPT: Client = Client::JavaScript("default");
@@ -69,13 +70,7 @@ fn clients_that_know_authorization_token_files_sign_with_what_they_get() {
     let pod = Pod::new();
     let sidecar = pod.ready_sidecar();
     every_client_at_once(
-        &[
-            Client::AwsCli,
-            BOTO3,
-            AIOBOTOCORE,
-            JAVASCRIPT,
-            JAVASCRIPT_HTTP,
-        ],
+        &[AWS_CLI, BOTO3, AIOBOTOCORE, JAVASCRIPT, JAVASCRIPT_HTTP],
         |client| {
             assert_identified(client, client.with_token_file(&pod, &sidecar), &sidecar);
         },
@@ -88,7 +83,7 @@ fn clients_that_send_no_header_sign_with_what_the_pods_uid_gets_them() {
     let pod = Pod::new();
     let sidecar = pod.ready_sidecar();
     let clients = [
-        Client::AwsCli,
+        AWS_CLI,
         BOTO3,
         AIOBOTOCORE,
         JAVASCRIPT,
@@ -163,21 +158,18 @@ fn a_wrong_authorization_is_explained_in_the_clients_own_error() {
     let sidecar = pod.ready_sidecar();
     let wrong = pod.path("wrong-token");
     std::fs::write(&wrong, "not-the-authorization-token").expect("a file");
-    every_client_at_once(
-        &[Client::AwsCli, BOTO3, AIOBOTOCORE, JAVASCRIPT_HTTP],
-        |client| {
-            let mut command = client.with_token_file(&pod, &sidecar);
-            command.env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &wrong);
-            assert_complains(
-                client,
-                command,
-                &[
-                    "the Authorization header is wrong",
-                    "authorization-token-file or the pod's UID",
-                ],
-            );
-        },
-    );
+    every_client_at_once(&[AWS_CLI, BOTO3, AIOBOTOCORE, JAVASCRIPT_HTTP], |client| {
+        let mut command = client.with_token_file(&pod, &sidecar);
+        command.env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &wrong);
+        assert_complains(
+            client,
+            command,
+            &[
+                "the Authorization header is wrong",
+                "authorization-token-file or the pod's UID",
+            ],
+        );
+    });
 }
 
 #[test]
@@ -188,7 +180,7 @@ fn what_is_wrong_with_the_pod_is_explained_in_the_clients_own_error() {
     });
     let sidecar = pod.sidecar();
     sidecar.wait_finding("token-audience");
-    every_client_at_once(&[Client::AwsCli, BOTO3, AIOBOTOCORE], |client| {
+    every_client_at_once(&[AWS_CLI, BOTO3, AIOBOTOCORE], |client| {
         let words = [
             "sts.amazon.com",
             "sts.amazonaws.com",

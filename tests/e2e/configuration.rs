@@ -1,5 +1,6 @@
 //! Configuration: all errors at once, each with what to do about it, and help that teaches.
 
+mod files;
 mod sources;
 
 use irsa_sidecar::config::SETTINGS;
@@ -47,6 +48,11 @@ fn all_errors_are_said_at_once_and_each_names_its_flag_and_its_variables() {
             "http://sts.example.com",
             "the token would cross the network in clear",
         ),
+        (
+            "eks-endpoint-url",
+            "http://eks.example.com",
+            "the token would cross the network in clear",
+        ),
         ("use-fips-endpoint", "perhaps", "expected true or false"),
         ("ca-bundle", "/nonexistent/ca.pem", "cannot be read"),
         ("listen", "0.0.0.0:9910", "expected a loopback address"),
@@ -57,13 +63,18 @@ fn all_errors_are_said_at_once_and_each_names_its_flag_and_its_variables() {
             "rw-r-----",
             "expected an octal mode",
         ),
+        ("eks-cluster", "../x", "names no cluster"),
+        ("output-mode", "0666", "nobody else write"),
+        ("kubeconfig", "perhaps", "expected true or false"),
         ("log-format", "xml", "expected json or text"),
         ("log-level", "loud", "expected error, warn, info"),
         ("drain-delay", "5", "expected a number with a unit"),
     ];
+    // A cluster needs a place for its file, or that would be an error more.
+    let base = Launch::new(["serve"]).env("IRSA_SIDECAR_OUTPUT_DIR", "/nonexistent");
     let launch = wrong
         .iter()
-        .fold(Launch::new(["serve"]), |launch, (name, value, _)| {
+        .fold(base, |launch, (name, value, _)| {
             launch.env(variable(name), value)
         });
     let ended = launch.ends();

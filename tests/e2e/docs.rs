@@ -1,5 +1,7 @@
 //! The documentation is true: it names exactly the settings, metrics, findings and codes of the code.
 
+mod subcommands;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -54,6 +56,7 @@ fn settings_named_anywhere_in_the_docs_exist() {
     for name in [
         "README.md",
         "docs/configuration.md",
+        "docs/kubectl.md",
         "docs/troubleshooting.md",
         "CONTRIBUTING.md",
         "docs/threat-model.md",
@@ -143,6 +146,7 @@ fn the_readme_is_short_and_its_links_lead_somewhere() {
         "README.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
+        "docs/kubectl.md",
         "docs/troubleshooting.md",
         "docs/metrics.md",
     ] {
@@ -174,6 +178,44 @@ fn the_commands_of_readme_and_contributing_are_targets_of_the_makefile() {
                 !is_command || makefile.contains(&format!("\n{target}:")),
                 "{name} names make {target}"
             );
+        }
+    }
+}
+
+/// Each is looked for by its id or by the name of its constant; that a table has all of its kind is said beside the table.
+#[test]
+fn every_finding_is_met_in_some_end_to_end_test() {
+    /// Clients are told its code.
+    const BY_CODE: (&str, &str) = ("too-many-roles", "\"TooManyRoles\"");
+    /// Only a clock before 1970 or after 9999 comes to this; `src/eks_token/tests.rs` has one.
+    const BY_UNIT_TEST: &str = "eks-token-unsignable";
+    let mut sources = Vec::new();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e");
+    collect(&tests, &mut sources);
+    assert!(sources.len() > 40, "the tests were not found");
+    for finding in findings::ALL {
+        let constant = finding.id.replace('-', "_").to_uppercase();
+        let mut names = vec![
+            format!("\"{}\"", finding.id),
+            format!("findings::{constant}"),
+        ];
+        if finding.id == BY_CODE.0 {
+            names.push(BY_CODE.1.to_owned());
+        }
+        let meets = |source: &String| names.iter().any(|name| source.contains(name));
+        let met = sources.iter().any(meets) || finding.id == BY_UNIT_TEST;
+        assert!(met, "no test meets {}", finding.id);
+    }
+}
+
+/// The sources below a directory, without this one.
+fn collect(directory: &Path, sources: &mut Vec<String>) {
+    for entry in std::fs::read_dir(directory).expect("a directory").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, sources);
+        } else if path.extension().is_some_and(|it| it == "rs") && !path.ends_with("docs.rs") {
+            sources.push(read(&path));
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use irsa_sidecar::config::SETTINGS;
 use tokio::time::Instant;
 
-use crate::sidecar::{Connection, Launch, Pod, eventually, read, request};
+use crate::sidecar::{Connection, Launch, Pod, eventually, is_root, read, request};
 
 #[test]
 fn exit_codes_tell_bad_usage_from_bad_configuration_from_help() {
@@ -156,11 +156,6 @@ fn as_pid_1_it_ends_with_0_on_sigterm() {
     // unshare ends as its child did.
     let status = unshare.wait();
     assert_eq!(status.code(), Some(0), "{}", unshare.log());
-}
-
-fn is_root() -> bool {
-    let us = read("/proc/self/status".as_ref());
-    us.lines().any(|line| line.starts_with("Uid:\t0\t"))
 }
 
 fn child_of(parent: u32) -> u32 {

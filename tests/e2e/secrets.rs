@@ -114,6 +114,7 @@ fn live(life: &mut Life) {
         "token-is-pod-identity",
     );
     life.recover();
+    life.sign();
 }
 
 fn whole(token: &str) -> Vec<u8> {
@@ -141,6 +142,9 @@ fn assert_hunt_was_honest(life: &Life, level: &str) {
         // In place of the token that STS quoted.
         ("[token]", true),
         ("no credentials", true),
+        // Of a role that cannot be assumed.
+        ("assume-role-denied", true),
+        ("EksTokenTooLarge", true),
         ("refreshed credentials", !matches!(level, "error" | "warn")),
         (
             "still no new credentials",

@@ -18,6 +18,9 @@ use tokio::time::Instant;
 /// How long anything may take that is not under test. Never slept through: waits end when what they wait for is there.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Where nothing listens: tcpmux, which nobody runs.
+pub const NOBODY: &str = "127.0.0.1:1";
+
 /// A pod's worth of surroundings: emulator, projected volume, and a place for files.
 pub struct Pod {
     pub emulator: Emulator,
@@ -69,6 +72,24 @@ impl Pod {
                 "IRSA_SIDECAR_AUTHORIZATION_TOKEN_FILE",
                 self.path("authorization-token"),
             )
+    }
+
+    /// A subcommand where no sidecar runs, with all that it needs to do without.
+    pub fn alone<A: Into<OsString>>(&self, arguments: impl IntoIterator<Item = A>) -> Launch {
+        self.serve()
+            .with_arguments(arguments)
+            .env("IRSA_SIDECAR_LISTEN", NOBODY)
+    }
+
+    /// A subcommand in the app's container, which knows where the sidecar is and nothing else.
+    pub fn beside<A: Into<OsString>>(
+        &self,
+        sidecar: &Sidecar,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Launch {
+        let secret = self.request.pod_uid();
+        let uri = format!("http://{}/v2/credentials/{secret}", sidecar.credentials);
+        Launch::new(arguments).env("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri)
     }
 
     /// The calls by which a token reached STS, whatever became of them.
@@ -146,6 +167,37 @@ impl Launch {
         command
     }
 
+    /// The same without what lets root read and write whatever its mode is.
+    pub fn without_capabilities(&self) -> Command {
+        const BINARY: &str = env!("CARGO_BIN_EXE_irsa-sidecar");
+        match is_root() {
+            true => self.wrapped("setpriv", &["--bounding-set=-all", "--inh-caps=-all", BINARY]),
+            false => self.command(),
+        }
+    }
+
+    /// Runs to the end with this on stdin.
+    pub fn given(&self, stdin: &[u8]) -> Finished {
+        let mut child = self
+            .command()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut pipe = child.stdin.take().expect("a pipe");
+        let bytes = stdin.to_owned();
+        // What is not read to its end breaks the pipe.
+        let writer = std::thread::spawn(move || pipe.write_all(&bytes));
+        let output = child.wait_with_output().expect("its output");
+        let _ = writer.join().expect("a writer");
+        Finished {
+            status: output.status,
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// Runs to the end; for commands that do not stay.
     pub fn output(&self) -> Finished {
         let output = self
@@ -162,6 +214,11 @@ impl Launch {
 
     /// Runs what should end by itself; killed, with a test's patience, when it does not.
     pub fn ends(&self) -> Finished {
+        self.ends_within(PATIENCE)
+    }
+
+    /// The same for what takes its time before it gives up.
+    pub fn ends_within(&self, patience: Duration) -> Finished {
         let mut child = self
             .command()
             .stdin(Stdio::null())
@@ -169,7 +226,7 @@ impl Launch {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts");
-        let ended = eventually(|| child.try_wait().expect("a child").is_some());
+        let ended = eventually_within(patience, || child.try_wait().expect("a child").is_some());
         if !ended {
             child.kill().expect("a child that still runs");
         }
@@ -566,6 +623,11 @@ pub fn eventually_within(patience: Duration, mut so: impl FnMut() -> bool) -> bo
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+pub fn is_root() -> bool {
+    let us = read("/proc/self/status".as_ref());
+    us.lines().any(|line| line.starts_with("Uid:\t0\t"))
 }
 
 /// The content of a file, for comparisons.

@@ -26,14 +26,14 @@ fn serve_over_tls(pod: &Pod) -> Launch {
 }
 
 /// The regional endpoint behind a proxy, whose certificate the emulator has.
-fn serve_through(pod: &Pod, proxy: &str) -> Launch {
+pub fn serve_through(pod: &Pod, proxy: &str) -> Launch {
     pod.serve()
         .without("AWS_ENDPOINT_URL_STS")
         .env("AWS_CA_BUNDLE", bundle(pod))
         .env("HTTPS_PROXY", proxy)
 }
 
-fn proxy_to(pod: &Pod) -> Proxy {
+pub fn proxy_to(pod: &Pod) -> Proxy {
     let (_, port) = pod.emulator.tls_url().rsplit_once(':').expect("a port");
     let port: u16 = port.parse().expect("a port");
     Proxy::leading_to(SocketAddr::from(([127, 0, 0, 1], port)))

@@ -7,25 +7,21 @@ use crate::sidecar::{Pod, Sidecar};
 
 /// A client and how it is asked who it is.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Client {
-    AwsCli,
+pub enum Client {
+    /// The AWS CLI with these arguments.
+    Aws(&'static [&'static str]),
     Python(&'static str),
     JavaScript(&'static str),
 }
 
 impl Client {
     /// A clean home, no instance metadata, and `STS` is the emulator.
-    fn command(self, pod: &Pod) -> Command {
+    pub fn command(self, pod: &Pod) -> Command {
         let (python, scripts) = (installed("python/bin"), scripts());
         let mut command = match self {
-            Client::AwsCli => {
+            Client::Aws(arguments) => {
                 let mut command = Command::new(python.join("python"));
-                command.arg(python.join("aws")).args([
-                    "sts",
-                    "get-caller-identity",
-                    "--output",
-                    "text",
-                ]);
+                command.arg(python.join("aws")).args(arguments);
                 command
             }
             Client::Python(script) => {
@@ -58,7 +54,7 @@ impl Client {
     }
 
     /// With the variables of a container whose SDK knows authorization token files.
-    pub(super) fn with_token_file(self, pod: &Pod, sidecar: &Sidecar) -> Command {
+    pub fn with_token_file(self, pod: &Pod, sidecar: &Sidecar) -> Command {
         let mut command = self.command(pod);
         command
             .env(
@@ -73,7 +69,7 @@ impl Client {
     }
 
     /// With the one variable that SDKs of any age know, and no header.
-    pub(super) fn with_pod_uid(self, pod: &Pod, sidecar: &Sidecar) -> Command {
+    pub fn with_pod_uid(self, pod: &Pod, sidecar: &Sidecar) -> Command {
         let mut command = self.command(pod);
         let path = format!("/v2/credentials/{}", pod.request.pod_uid());
         command.env(
@@ -84,12 +80,12 @@ impl Client {
     }
 }
 
-fn scripts() -> PathBuf {
+pub fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/clients")
 }
 
 /// A test that cannot run has not passed.
-fn installed(what: &str) -> PathBuf {
+pub fn installed(what: &str) -> PathBuf {
     let Some(folder) = std::env::var_os("IRSA_SIDECAR_TEST_CLIENTS") else {
         panic!(
             "the real clients are not there: run `make test`, or `make clients` and set IRSA_SIDECAR_TEST_CLIENTS to the folder that it fills"

@@ -1,5 +1,7 @@
 //! A sidecar's life: what it was trusted with, and everything that it said to those who may not know.
 
+mod eks_tokens;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -11,6 +13,8 @@ use crate::sidecar::{Answer, Pod, Sidecar, eventually, read, request};
 const PROXY_PASSWORD: &str = "open-sesame-of-the-proxy-4711";
 /// So many characters occur nowhere by chance.
 const SHORTEST: usize = 16;
+/// Messages of STS are cut in the log; a session token of this length would stand there whole.
+const SHOWN_WHOLE: usize = 150;
 
 /// A secret, and what it is called when it is found.
 pub(super) struct Needle {
@@ -30,7 +34,9 @@ impl Life {
     /// Without credentials as yet: what fails first must not be covered by what was good before.
     pub(super) fn begin(level: &str, format: &str) -> Self {
         let pod = Pod::new();
-        pod.emulator.sts().fail(Fault::Throttle);
+        let sts = pod.emulator.sts();
+        sts.fail(Fault::Throttle);
+        sts.set_session_token_length(SHOWN_WHOLE);
         let (credentials, ops) = addresses();
         let launch = pod
             .serve()
@@ -89,10 +95,7 @@ impl Life {
         let token = self.token(&TokenRequest::default());
         self.pod.volume.rotate(&token).expect("a rotation");
         self.sidecar.wait_ready();
-        let authorization = self.authorization();
-        let answer = self
-            .sidecar
-            .get("/v1/credentials", &[("authorization", &authorization)]);
+        let answer = self.served();
         let issued = self.pod.emulator.sts().issued();
         let newest = issued.last().expect("something was issued");
         for secret in [
@@ -102,11 +105,7 @@ impl Life {
         ] {
             assert!(answer.body.contains(secret.as_str()), "not what was served");
         }
-        for one in &issued {
-            self.know("an access key id", &one.access_key_id);
-            self.know("a secret access key", &one.secret_access_key);
-            self.know("a session token", &one.session_token);
-        }
+        self.know_issued();
         self.listen();
     }
 
@@ -130,6 +129,20 @@ impl Life {
         self.know("a web identity token", token);
         for part in token.split('.') {
             self.know("a part of a web identity token", part);
+        }
+    }
+
+    fn served(&self) -> Answer {
+        let authorization = self.authorization();
+        self.sidecar
+            .get("/v1/credentials", &[("authorization", &authorization)])
+    }
+
+    fn know_issued(&mut self) {
+        for one in self.pod.emulator.sts().issued() {
+            self.know("an access key id", &one.access_key_id);
+            self.know("a secret access key", &one.secret_access_key);
+            self.know("a session token", &one.session_token);
         }
     }
 

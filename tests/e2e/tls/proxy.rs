@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// Runs until the test process ends; the few threads that it leaves behind sleep in `accept` and `read`.
-pub(super) struct Proxy {
+pub struct Proxy {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Connect>>>,
 }
 
 /// One request to be led somewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Connect {
+pub struct Connect {
     /// `HOST:PORT`, or the whole first line where it is no CONNECT.
-    pub(super) target: String,
+    pub target: String,
     /// `Proxy-Authorization`.
     pub(super) authorization: Option<String>,
 }
@@ -40,7 +40,7 @@ impl Proxy {
     }
 
     /// `http://[USER:PASSWORD@]HOST:PORT`.
-    pub(super) fn url(&self, user_and_password: Option<&str>) -> String {
+    pub fn url(&self, user_and_password: Option<&str>) -> String {
         let address = self.address;
         match user_and_password {
             Some(both) => format!("http://{both}@{address}"),
@@ -49,7 +49,7 @@ impl Proxy {
     }
 
     /// Everything so far.
-    pub(super) fn seen(&self) -> Vec<Connect> {
+    pub fn seen(&self) -> Vec<Connect> {
         self.seen.lock().expect("the notes").clone()
     }
 }

@@ -120,10 +120,12 @@ impl Run<'_, '_> {
             tokio::pin!(running);
             loop {
                 tokio::select! {
-                    output = &mut running => return Ok(output?),
+                    // What it made others do stands before what it printed.
+                    biased;
                     event = self.events.next() => {
                         self.show.event(&event?, self.events, self.sidecar)?;
                     }
+                    output = &mut running => return Ok(output?),
                 }
             }
         };
