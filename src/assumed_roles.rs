@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fastrand::Rng;
-use tokio::time::{Instant, sleep_until};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep};
 
 use crate::clock::Clock;
 use crate::diagnosis::{Diagnosis, findings};
@@ -23,6 +24,11 @@ use crate::sts::Sts;
 pub const MOST: usize = 16;
 /// How long a role is kept that nobody asks for.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
+/// How long one that cannot be assumed: a mistyped ARN is asked for a few times and then corrected.
+const WRONG_FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
+
+/// How often it is looked whether somebody still asks.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// The table of roles; clones share it.
 #[derive(Clone)]
@@ -36,6 +42,30 @@ pub struct AssumedRoles {
 struct Entry {
     reader: Reader,
     last_asked: Instant,
+    /// Ends when the entry is dropped.
+    task: AbortHandle,
+}
+
+impl Entry {
+    /// Whether it has failed, and has nothing to give.
+    fn is_of_no_use(&self) -> bool {
+        self.reader.is_failing() && self.reader.credentials().is_err()
+    }
+
+    /// When it is forgotten, unless somebody asks for it.
+    fn end(&self) -> Instant {
+        let kept = match self.is_of_no_use() {
+            true => WRONG_FORGOTTEN_AFTER,
+            false => FORGOTTEN_AFTER,
+        };
+        self.last_asked + kept
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 /// There are [`MOST`] others already.
@@ -81,7 +111,7 @@ impl AssumedRoles {
             return Ok(entry.reader.clone());
         }
         if table.len() >= MOST {
-            return Err(TooManyRoles);
+            make_room(&mut table)?;
         }
         let (writer, reader) = store(self.clock.clone());
         let source = AssumedRole::new(role.clone(), self.pod.clone(), self.sts.clone());
@@ -92,36 +122,33 @@ impl AssumedRoles {
             None,
             Rng::new(),
         );
+        let (roles, asked) = (self.clone(), role.clone());
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = refresh.run() => {}
+                () = roles.forgotten(&asked) => {}
+            }
+        });
         let entry = Entry {
             reader: reader.clone(),
             last_asked: Instant::now(),
+            task: task.abort_handle(),
         };
         table.insert(role.clone(), entry);
-        let (roles, role) = (self.clone(), role.clone());
-        tokio::spawn(async move {
-            tokio::select! {
-                () = refresh.run() => {}
-                () = roles.forgotten(&role) => {
-                    tracing::info!(%role, "nobody asks for this role any more; its credentials are not kept fresh");
-                }
-            }
-        });
         Ok(reader)
     }
 
     /// Returns when nobody has asked for the role for long, and it is out of the table.
     async fn forgotten(&self, role: &RoleArn) {
         loop {
-            let end = match self.table().get(role) {
-                Some(entry) => entry.last_asked + FORGOTTEN_AFTER,
-                None => return,
-            };
-            sleep_until(end).await;
+            sleep(LOOK).await;
             let mut table = self.table();
             if table
                 .get(role)
-                .is_some_and(|entry| entry.last_asked + FORGOTTEN_AFTER <= Instant::now())
+                .is_some_and(|entry| entry.end() <= Instant::now())
             {
+                tracing::info!(%role, "nobody asks for this role any more; its credentials are not kept fresh");
+                // Ends this task.
                 table.remove(role);
             }
         }
@@ -130,6 +157,15 @@ impl AssumedRoles {
     fn table(&self) -> MutexGuard<'_, HashMap<RoleArn, Entry>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Of those that are of no use the one that was asked for longest ago goes.
+fn make_room(table: &mut HashMap<RoleArn, Entry>) -> Result<(), TooManyRoles> {
+    let useless = table.iter().filter(|(_, entry)| entry.is_of_no_use());
+    let oldest = useless.min_by_key(|(_, entry)| entry.last_asked);
+    let oldest = oldest.map(|(role, _)| role.clone()).ok_or(TooManyRoles)?;
+    table.remove(&oldest);
+    Ok(())
 }
 
 impl fmt::Debug for AssumedRoles {
@@ -147,6 +183,9 @@ mod tests {
     use tokio::time::{advance, sleep};
 
     use super::*;
+    use crate::credentials::{Credentials, Session};
+    use crate::secret::Secret;
+    use crate::store::Writer;
     use crate::sts::StsConfig;
     use crate::transport::Network;
 
@@ -182,18 +221,55 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_role_is_forgotten_an_hour_after_it_was_asked_for_last() {
+    async fn a_role_that_cannot_be_assumed_makes_room_for_another_and_is_soon_forgotten() {
         let roles = roles();
         for number in 0..MOST {
             roles.reader(&role(number)).unwrap();
+        }
+        sleep(MINUTE).await;
+        let last = roles.table().get(&role(1)).unwrap().last_asked;
+        roles.table().get_mut(&role(1)).unwrap().last_asked = last - MINUTE;
+        roles.reader(&role(MOST)).unwrap();
+        assert_eq!(roles.table().len(), MOST);
+        assert!(
+            !roles.table().contains_key(&role(1)),
+            "the one asked for longest ago"
+        );
+        sleep(7 * MINUTE).await;
+        assert_eq!(roles.table().len(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_role_is_forgotten_an_hour_after_it_was_asked_for_last() {
+        let roles = roles();
+        let (_writer, reader) = with_credentials(&roles.clock);
+        for number in 0..MOST {
+            roles.reader(&role(number)).unwrap();
+            roles.table().get_mut(&role(number)).unwrap().reader = reader.clone();
         }
         sleep(59 * MINUTE).await;
         roles.reader(&role(0)).unwrap();
         advance(2 * MINUTE).await;
         sleep(MINUTE).await;
-        assert_eq!(roles.table().len(), 1);
-        roles.reader(&role(MOST)).unwrap();
+        let left: Vec<RoleArn> = roles.table().keys().cloned().collect();
+        assert_eq!(left, [role(0)]);
         sleep(61 * MINUTE).await;
         assert_eq!(roles.table().len(), 0);
+    }
+
+    fn with_credentials(clock: &Clock) -> (Writer, Reader) {
+        let session = Session {
+            access_key_id: "ASIA".into(),
+            secret_access_key: Secret::new("secret".into()),
+            session_token: Secret::new("token".into()),
+            expiration: clock.local() + 600 * MINUTE,
+            account_id: "111122223333".into(),
+            role_arn: "arn:aws:iam::111122223333:role/app".into(),
+            session_name: "app-0".into(),
+        };
+        let (writer, reader) = store(clock.clone());
+        let credentials = Credentials::new(session, clock.now(), 600 * MINUTE).unwrap();
+        writer.refreshed(Arc::new(credentials));
+        (writer, reader)
     }
 }

@@ -13,6 +13,9 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use tokio::time::Instant;
 
+/// The local clock and the tick run alike but for a step of the clock, a suspended machine, or this much.
+const DOUBT: Duration = Duration::from_secs(5);
+
 /// One reading of the clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
@@ -42,8 +45,10 @@ pub struct Clock {
 #[derive(Debug, Clone, Copy)]
 struct Told {
     offset_millis: i64,
-    /// The corrected wall time of that moment.
+    /// The corrected wall time of that moment,
     at: Moment,
+    /// … and the local one.
+    local: SystemTime,
 }
 
 impl Clock {
@@ -85,6 +90,15 @@ impl Clock {
         self.told().map(|told| told.offset_millis)
     }
 
+    /// Whether the local clock was stepped, or the machine suspended, since STS told the time: which of the two cannot be
+    /// known from here, and only one of them leaves the offset as it was.
+    pub fn is_doubtful(&self) -> bool {
+        self.told().is_some_and(|told| {
+            let ticked = told.at.tick.elapsed();
+            distance(self.local(), told.local + ticked) > DOUBT
+        })
+    }
+
     /// Takes in the `Date` of an answer of STS to a request that was sent and answered at these local times.
     pub fn observe(&self, date: SystemTime, sent: SystemTime, received: SystemTime) {
         let offset_millis = measure(date, sent, received);
@@ -92,8 +106,11 @@ impl Clock {
             wall: shift(received, offset_millis),
             tick: Instant::now(),
         };
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(Told { offset_millis, at });
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(Told {
+            offset_millis,
+            at,
+            local: received,
+        });
     }
 
     fn told(&self) -> Option<Told> {
@@ -143,6 +160,12 @@ fn measure(date: SystemTime, sent: SystemTime, received: SystemTime) -> i64 {
         return 0;
     }
     sign * i64::try_from(distance.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// How far apart two times are.
+pub fn distance(one: SystemTime, other: SystemTime) -> Duration {
+    one.duration_since(other)
+        .unwrap_or_else(|error| error.duration())
 }
 
 fn shift(time: SystemTime, millis: i64) -> SystemTime {
@@ -206,6 +229,25 @@ mod tests {
         assert_eq!(clock.now().wall, at(10_100_000));
         *local.lock().unwrap() = at(20_000_000);
         assert_eq!(clock.now().wall, at(20_000_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_in_either_direction_is_in_doubt_until_sts_tells_the_time_again() {
+        let local = Arc::new(Mutex::new(at(10_000_000)));
+        let read = Arc::clone(&local);
+        let clock = Clock::reading(move || *read.lock().unwrap());
+        assert!(!clock.is_doubtful(), "nothing was told yet");
+        clock.observe(at(10_600_000), at(10_000_000), at(10_000_000));
+        tokio::time::advance(Duration::from_secs(100)).await;
+        *local.lock().unwrap() = at(10_103_000);
+        assert!(!clock.is_doubtful());
+        for stepped in [at(10_700_000), at(9_000_000)] {
+            *local.lock().unwrap() = stepped;
+            assert!(clock.is_doubtful());
+            clock.observe(at(10_700_000), stepped, stepped);
+            assert!(!clock.is_doubtful());
+            assert!(distance(clock.now().wall, at(10_700_000)) < Duration::from_secs(1));
+        }
     }
 
     #[test]

@@ -61,7 +61,10 @@ impl Failure {
             Failure::Configuration(words) => Failure::Configuration(format!(
                 "no sidecar answers at {address}, and to do without one {words}"
             )),
-            other => other,
+            Failure::Failed(words) => Failure::Failed(format!(
+                "no sidecar answers at {address}, and without one: {words}"
+            )),
+            Failure::Usage(words) => Failure::Usage(words),
         }
     }
 }

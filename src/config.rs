@@ -138,7 +138,7 @@ pub fn load(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Config, ConfigErrors> {
     let mut resolver = Resolver::new(flags, environment);
-    resolver.asks_eks = resolver.sources.is_set("kubeconfig");
+    resolver.asks_eks = resolver.sources.is_on("kubeconfig");
     let config = resolver.config();
     match config {
         Some(config) if resolver.errors.is_empty() => Ok(Config {
@@ -150,12 +150,16 @@ pub fn load(
     }
 }
 
+/// In subcommands these flags are the cluster's; the pod's own come from variables or the file.
+const OF_THE_CLUSTER: &[&str] = &["role-arn", "region"];
+
 /// Resolves what a subcommand needs that does by itself what the sidecar does.
 pub fn walk(
     flags: Flags,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<(Walk, LogConfig), ConfigErrors> {
     let mut resolver = Resolver::new(flags, environment);
+    resolver.not_flags = OF_THE_CLUSTER;
     let (walk, log) = (resolver.walk(), resolver.log());
     // Whoever runs a plugin shows its stderr to people.
     let quiet = |log: LogConfig| LogConfig {
@@ -179,13 +183,14 @@ pub fn output_directory(
     resolver.finish(Some(directory))
 }
 
-/// Resolves where STS and EKS are.
+/// Resolves where STS and, where it will be asked, EKS are.
 pub fn endpoints(
     flags: Flags,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
+    asks_eks: bool,
 ) -> Result<Endpoints, ConfigErrors> {
     let mut resolver = Resolver::new(flags, environment);
-    resolver.asks_eks = true;
+    resolver.asks_eks = asks_eks;
     let endpoints = resolver.endpoints();
     resolver.finish(endpoints)
 }

@@ -49,6 +49,8 @@ const MARGIN: Duration = Duration::from_secs(60);
 pub const ENOUGH: Duration = LIFE.saturating_add(MARGIN);
 /// How long one token is given to all who ask: every new one costs the cluster a request to STS.
 const REUSE: Duration = Duration::from_secs(7 * 60);
+/// In seconds: an `expirationTimestamp` that is off by as much misleads nobody.
+const STEP: u64 = 5;
 /// The last second that a date of four digits can tell, in seconds since 1970.
 const END_OF_TIME: i64 = 253_402_300_799;
 
@@ -169,6 +171,8 @@ pub struct EksToken {
     /// In the node's own clock, whole seconds.
     expiration: SystemTime,
     minted: Moment,
+    /// How many seconds the corrected time was ahead of the node's own.
+    lead: i64,
     reuse: Duration,
     signer: Signer,
 }
@@ -216,9 +220,14 @@ pub fn mint(
         token: presign(&credentials.into(), region, cluster, use_fips, now.wall)?,
         expiration,
         minted: now,
+        lead: lead(now, local),
         reuse: REUSE.min(life / 2),
         signer: Signer::of(credentials),
     })
+}
+
+fn lead(now: Moment, local: SystemTime) -> i64 {
+    unix_seconds(now.wall) - unix_seconds(local)
 }
 
 /// Without the fraction; X-Amz-Date has none either.
@@ -246,9 +255,12 @@ impl EksToken {
         self.reuse.saturating_sub(now.since(self.minted))
     }
 
-    /// Whether it may be given out again: the same credentials would sign, and it is young enough.
-    pub fn reusable(&self, now: Moment, credentials: &Credentials) -> bool {
-        self.signer == Signer::of(credentials) && !self.reuse_left(now).is_zero()
+    /// Whether it may be given out again: the same credentials would sign, it is young enough, and the node's clock, in
+    /// which its end is given, was not stepped since.
+    pub fn reusable(&self, now: Moment, local: SystemTime, credentials: &Credentials) -> bool {
+        self.signer == Signer::of(credentials)
+            && !self.reuse_left(now).is_zero()
+            && lead(now, local).abs_diff(self.lead) <= STEP
     }
 }
 

@@ -27,7 +27,9 @@ fn main() -> ExitCode {
         }
         Err(usage) => {
             say(&usage.text);
-            last_words(&usage.text);
+            if usage.of_serve {
+                last_words(&usage.text);
+            }
             ExitCode::from(BAD_USAGE)
         }
     }
@@ -39,7 +41,8 @@ fn environment() -> Environment {
 
 /// A subcommand that ends by itself.
 fn run(command: impl Future<Output = Result<Output, Failure>>) -> ExitCode {
-    exit_on_panic();
+    // The termination message is the app's, in whose container a plugin runs.
+    exit_on_panic(|_| ());
     let outcome = in_runtime(command).unwrap_or_else(|error| Err(Failure::Failed(error)));
     match outcome {
         Ok(output) => {
@@ -94,7 +97,7 @@ fn serve(flags: Flags) -> ExitCode {
         }
     };
     telemetry::init(config.log);
-    exit_on_panic();
+    exit_on_panic(last_words);
     let outcome = in_runtime(app::serve(config))
         .and_then(|outcome| outcome.map_err(|error| error.to_string()));
     match outcome {
@@ -109,8 +112,8 @@ fn serve(flags: Flags) -> ExitCode {
 
 /// A panic that aborts ends PID 1 oddly (signals to PID 1 are ignored, and what follows looks like a crash of the
 /// kernel's making), and a panic that unwinds would leave a door without a refresh behind it.
-fn exit_on_panic() {
-    std::panic::set_hook(Box::new(|panic| {
+fn exit_on_panic(last_words: fn(&str)) {
+    std::panic::set_hook(Box::new(move |panic| {
         let place = panic
             .location()
             .map_or("an unknown place".to_owned(), ToString::to_string);

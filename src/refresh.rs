@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use self::schedule::Schedule;
 use crate::backoff::LONGEST_SLEEP;
@@ -30,8 +30,13 @@ use crate::token::TokenError;
 /// What every role allows, and the most that a role assumed from another role is given.
 const DURATION_OF_EVERY_ROLE: Duration = Duration::from_secs(3600);
 
+/// How soon STS is asked again for the time that it did not tell.
+const BETWEEN_QUESTIONS: Duration = Duration::from_secs(5);
+
 /// The line to look for in a log.
 const NO_CREDENTIALS: &str = "no credentials";
+/// The same of a role that some client asked for: the pod's own is none the worse for it.
+const CANNOT_ASSUME: &str = "cannot assume the other role";
 
 /// Where one role's credentials come from.
 pub trait Source {
@@ -40,6 +45,9 @@ pub trait Source {
 
     /// Obtains credentials, once.
     fn obtain(&mut self) -> impl Future<Output = Result<Credentials, RefreshError>> + Send;
+
+    /// Has STS tell the time, with a request that carries nothing.
+    fn ask_time(&self) -> impl Future<Output = ()> + Send;
 
     /// Returns when it is time to look whether something has changed that a failure may have been about.
     fn stirred(&mut self) -> impl Future<Output = ()> + Send;
@@ -59,6 +67,8 @@ pub struct Refresh<S> {
     schedule: Schedule,
     credentials: Option<Arc<Credentials>>,
     trouble_since: Option<SystemTime>,
+    /// When STS was last asked for the time alone.
+    asked_time: Option<Instant>,
     /// The finding that was logged last, and whether credentials were given out at that time.
     last_said: Option<(Finding, bool)>,
 }
@@ -94,6 +104,7 @@ impl<S: Source> Refresh<S> {
             schedule: Schedule::default(),
             credentials: None,
             trouble_since: None,
+            asked_time: None,
             last_said: None,
         }
     }
@@ -101,6 +112,7 @@ impl<S: Source> Refresh<S> {
     /// Keeps the store fresh; never returns.
     pub async fn run(mut self) {
         loop {
+            self.settle_time().await;
             self.notice_the_end();
             let wait = self.schedule.wait(self.clock.now());
             if wait.is_zero() {
@@ -122,6 +134,18 @@ impl<S: Source> Refresh<S> {
                     }
                 }
             }
+        }
+    }
+
+    /// After a step of the clock or a suspended machine, before anything is decided.
+    async fn settle_time(&mut self) {
+        let asked_lately = self
+            .asked_time
+            .is_some_and(|asked| asked.elapsed() < BETWEEN_QUESTIONS);
+        if self.clock.is_doubtful() && !asked_lately {
+            self.source.ask_time().await;
+            self.asked_time = Some(Instant::now());
+            self.writer.time_told();
         }
     }
 
@@ -173,18 +197,25 @@ impl<S: Source> Refresh<S> {
     /// One line per transition: a failure that repeats itself is said at debug level.
     fn say(&mut self, error: &RefreshError, diagnosis: &Diagnosis, delay: Duration) {
         let served = !self.served_for().is_zero();
-        let (finding, retry_in) = (diagnosis.finding.id, whole(delay));
+        let (finding, retry_in, role) = (
+            diagnosis.finding.id,
+            whole(delay),
+            self.source.role().clone(),
+        );
         let saying = Some((diagnosis.finding, served));
         if self.last_said == saying {
-            tracing::debug!(%error, finding, %retry_in, served, "still no new credentials");
+            tracing::debug!(%role, %error, finding, %retry_in, served, "still no new credentials");
         } else if served {
             let until = self
                 .credentials
                 .as_ref()
                 .map(|held| rfc3339(held.expiration()));
-            tracing::warn!(%error, finding, %retry_in, until, "no new credentials; serving the last ones");
+            tracing::warn!(%role, %error, finding, %retry_in, until, "no new credentials; serving the last ones");
         } else {
-            tracing::error!(%error, finding, %retry_in, "{NO_CREDENTIALS}");
+            match self.metrics {
+                Some(_) => tracing::error!(%role, %error, finding, %retry_in, "{NO_CREDENTIALS}"),
+                None => tracing::warn!(%role, %error, finding, %retry_in, "{CANNOT_ASSUME}"),
+            }
         }
         self.last_said = saying;
     }
@@ -194,7 +225,11 @@ impl<S: Source> Refresh<S> {
         if let Some((finding, true)) = self.last_said
             && self.served_for().is_zero()
         {
-            tracing::error!(finding = finding.id, "{NO_CREDENTIALS}");
+            let (finding_id, role) = (finding.id, self.source.role());
+            match self.metrics {
+                Some(_) => tracing::error!(%role, finding = finding_id, "{NO_CREDENTIALS}"),
+                None => tracing::warn!(%role, finding = finding_id, "{CANNOT_ASSUME}"),
+            }
             self.last_said = Some((finding, false));
         }
     }

@@ -108,8 +108,13 @@ impl Writer {
         });
     }
 
-    /// Returns when a reader found the credentials dead though nothing had failed: the clock was stepped, or the
-    /// machine was suspended, and the writer's timers know nothing of it.
+    /// The clock was set right: whoever waits looks again.
+    pub fn time_told(&self) {
+        self.state.send_modify(|_| {});
+    }
+
+    /// Returns when a reader found the credentials dead though nothing had failed, or the time in doubt: the clock was
+    /// stepped, or the machine was suspended, and the writer's timers know nothing of it.
     pub async fn nudged(&self) {
         self.nudge.notified().await;
     }
@@ -151,6 +156,13 @@ impl Reader {
         }
     }
 
+    /// Credentials that are alive for `enough`, or as good as new; `None` where they would have to be asked for.
+    pub fn lasting(&self, enough: Duration) -> Option<Arc<Credentials>> {
+        let now = self.clock.now();
+        let held = self.credentials().ok()?;
+        (held.remaining(now) >= enough || held.are_young(now)).then_some(held)
+    }
+
     /// Credentials that are alive for `enough`; where that takes newer ones, they are asked for and awaited until
     /// `deadline`. When none can be had, those that are there have to do.
     pub async fn credentials_for(
@@ -161,11 +173,10 @@ impl Reader {
         if self.credentials().is_err() {
             self.decided(deadline).await;
         }
-        let held = self.credentials()?;
-        let now = self.clock.now();
-        if held.remaining(now) >= enough || held.are_young(now) {
-            return Ok(held);
+        if let Some(lasting) = self.lasting(enough) {
+            return Ok(lasting);
         }
+        let held = self.credentials()?;
         let mut state = self.state.clone();
         self.renewal.notify_one();
         let answered = state.wait_for(|state| {
@@ -175,6 +186,23 @@ impl Reader {
         // An error means that the writer is gone: nothing newer will come.
         let _ = tokio::time::timeout_at(deadline, answered).await;
         self.credentials()
+    }
+
+    /// Whether the time can be relied on.
+    pub fn is_settled(&self) -> bool {
+        !self.clock.is_doubtful()
+    }
+
+    /// Waits, until `deadline`, for STS to tell the time where the clock is in doubt.
+    pub async fn settled(&self, deadline: Instant) {
+        if self.is_settled() {
+            return;
+        }
+        let mut state = self.state.clone();
+        self.nudge.notify_one();
+        let settled = state.wait_for(|_| self.is_settled());
+        // An error means that the writer is gone: nobody will ask.
+        let _ = tokio::time::timeout_at(deadline, settled).await;
     }
 
     /// Returns when something in the store has changed since the last call.
@@ -192,6 +220,11 @@ impl Reader {
             PodUid::Absent => Some(false),
             PodUid::Known(uid) => Some(uid.matches(candidate)),
         }
+    }
+
+    /// Whether the last attempt failed.
+    pub fn is_failing(&self) -> bool {
+        self.state.borrow().trouble.is_some()
     }
 
     /// Why there is nothing to give out, asked when there is not.

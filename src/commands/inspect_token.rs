@@ -60,7 +60,7 @@ pub async fn run(asked: InspectToken, environment: Environment) -> Result<Output
 }
 
 fn replay_config(asked: &InspectToken, environment: Environment) -> Result<ReplayConfig, Failure> {
-    let endpoints = config::endpoints(asked.flags.clone(), environment)?;
+    let endpoints = config::endpoints(asked.flags.clone(), environment, false)?;
     Ok(ReplayConfig {
         endpoint_url: endpoints.sts,
         network: endpoints.eks.network,

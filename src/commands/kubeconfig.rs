@@ -152,7 +152,7 @@ async fn describe(
     environment: &Environment,
     region: Option<&Region>,
 ) -> Result<Found, Failure> {
-    let endpoints = config::endpoints(asked.flags.clone(), environment.clone())?;
+    let endpoints = config::endpoints(asked.flags.clone(), environment.clone(), true)?;
     let region = region.ok_or_else(|| {
         Failure::Configuration(format!(
             "the region of the cluster is not known; {SET_REGION}"

@@ -52,14 +52,19 @@ pub struct Usage {
     pub text: String,
     /// Asked for: goes to stdout, and the exit code is 0.
     pub asked_for: bool,
+    /// Whether `serve` was meant, with or without its name.
+    pub of_serve: bool,
 }
 
 /// Parses the arguments, the program's name first.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Usage> {
     let arguments = subcommands::as_the_aws_cli(arguments.into_iter().collect());
+    let named = arguments.get(1).and_then(|name| name.to_str());
+    let of_serve = !named.is_some_and(|name| subcommands::NAMES.contains(&name));
     let matches = command()
         .try_get_matches_from(arguments)
         .map_err(|error| Usage {
+            of_serve,
             text: error.render().to_string(),
             asked_for: matches!(
                 error.kind(),

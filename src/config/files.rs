@@ -23,6 +23,12 @@ impl Resolver {
                 "kubeconfig asks for a file, and not for which clusters",
             );
         }
+        if names_directory && !names_clusters && kubeconfig == Some(false) {
+            self.warnings.push(
+                "output-dir is set, and nothing that goes there: set eks-cluster, or leave it out"
+                    .into(),
+            );
+        }
         let mut subjects = Vec::new();
         for (name, named) in clusters? {
             let region = match named {

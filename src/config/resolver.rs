@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::settings;
+use super::settings::{self, Setting};
 use super::sources::{Flags, Gathered, Origin, Sources, gather};
 use super::{ConfigErrors, Reported};
 use crate::diagnosis::quote;
@@ -12,6 +12,8 @@ pub(super) struct Resolver {
     pub(super) sources: Sources,
     /// Whether the EKS API will be asked; STS always is.
     pub(super) asks_eks: bool,
+    /// Settings whose flags are for something else here.
+    pub(super) not_flags: &'static [&'static str],
     pub(super) errors: Vec<String>,
     pub(super) warnings: Vec<String>,
     pub(super) report: Vec<Reported>,
@@ -30,6 +32,7 @@ impl Resolver {
         Resolver {
             sources,
             asks_eks: false,
+            not_flags: &[],
             errors,
             warnings,
             report: Vec::new(),
@@ -57,9 +60,13 @@ impl Resolver {
 
     pub(super) fn missing(&mut self, name: &'static str, reason: &str) {
         if let Some(setting) = settings::find(name) {
-            self.errors
-                .push(format!("{name}: {reason}; set {}", setting.places()));
+            let places = self.places(setting);
+            self.errors.push(format!("{name}: {reason}; set {places}"));
         }
+    }
+
+    fn places(&self, setting: &Setting) -> String {
+        setting.places(!self.not_flags.contains(&setting.name))
     }
 
     pub(super) fn report(&mut self, name: &str, value: String, origin: Origin) {
@@ -94,7 +101,7 @@ impl Resolver {
             }
             Err(error) => {
                 let value = quote(&without_password(&value));
-                let places = setting.places();
+                let places = self.places(setting);
                 self.errors.push(format!(
                     "{name} is {value} ({origin}): {error}; set {places}"
                 ));

@@ -56,7 +56,11 @@ impl Resolver {
         let file: Option<PathBuf> = self.get("authorization-token-file", path);
         let region = settings::find("region").and_then(|setting| self.sources.find(setting));
         let region = region.map(|(region, _)| region);
-        let named = self.sources.variable(FULL_URI);
+        // A flag beats any variable.
+        let named = match self.sources.is_flag("listen") {
+            true => None,
+            false => self.sources.variable(FULL_URI),
+        };
         let (address, authorization) = match named.and_then(|(uri, _)| loopback(&uri)) {
             Some((address, Some(secret))) => (address, Shown::Text(secret)),
             Some((address, None)) => (address, self.shown(file?)),
@@ -135,6 +139,15 @@ mod tests {
             ("IRSA_SIDECAR_AUTHORIZATION_TOKEN_FILE", "/own"),
         ]);
         assert_eq!(own.authorization, Shown::File("/own".into()));
+    }
+
+    #[test]
+    fn a_flag_beats_the_uri_of_the_app() {
+        let flags = Flags::from([("listen", "127.0.0.1:1234".to_owned())]);
+        let uri = "http://127.0.0.1:9999/v2/credentials/secret";
+        let found = running(flags, [(FULL_URI.into(), uri.into())]).unwrap();
+        assert_eq!(found.address.to_string(), "127.0.0.1:1234");
+        assert!(matches!(found.authorization, Shown::File(_)));
     }
 
     #[test]

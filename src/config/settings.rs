@@ -52,14 +52,17 @@ impl Setting {
         self.default.unwrap_or(self.otherwise)
     }
 
-    /// The places where the setting can be made, for an error that asks for it.
-    pub fn places(&self) -> String {
-        let mut places = format!("--{} or {}", self.name, self.variable());
-        for variable in self.also {
-            places.push_str(" or ");
-            places.push_str(variable);
-        }
-        places
+    /// The places where the setting can be made, for an error that asks for it. In a subcommand a flag of this name may
+    /// be for something else.
+    pub fn places(&self, as_flag: bool) -> String {
+        let flag = as_flag.then(|| format!("--{}", self.name));
+        let also = self.also.iter().map(|&name| name.to_owned());
+        let places: Vec<String> = flag
+            .into_iter()
+            .chain([self.variable()])
+            .chain(also)
+            .collect();
+        places.join(" or ")
     }
 }
 

@@ -133,6 +133,19 @@ impl Sources {
         setting.also.iter().find_map(|name| self.variable(name))
     }
 
+    /// Whether this switch is on, its value not checked yet.
+    pub(super) fn is_on(&self, name: &str) -> bool {
+        let setting = super::settings::find(name);
+        setting
+            .and_then(|setting| self.find(setting))
+            .is_some_and(|(value, _)| value.eq_ignore_ascii_case("true"))
+    }
+
+    /// Whether it was given as a flag.
+    pub(super) fn is_flag(&self, name: &str) -> bool {
+        self.flags.contains_key(name)
+    }
+
     /// Whether somebody set it.
     pub(super) fn is_set(&self, name: &str) -> bool {
         super::settings::find(name).is_some_and(|setting| self.find(setting).is_some())
@@ -189,6 +202,16 @@ fn entry(path: &Path, key: &str, value: &Value) -> Result<String, String> {
                 quote(key)
             )
         })?;
+    // YAML has made another text of it: 0123 is 123, and 1e3 is 1000.
+    let number = match value {
+        Value::Array(items) => items.iter().any(Value::is_number),
+        value => value.is_number(),
+    };
+    if number {
+        return Err(format!(
+            "the file {shown}: {key} is a number; write it in quotes"
+        ));
+    }
     let text = match setting.list {
         true => scalar(value).or_else(|| list(value)),
         false => scalar(value),
@@ -203,7 +226,6 @@ fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(flag) => Some(flag.to_string()),
-        Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
 }
@@ -319,6 +341,8 @@ mod tests {
             "roleArn: {a: b}\n",
             "roleArn: [a, b]\n",
             "roleArn: a\nroleArn: b\n",
+            "eksCluster: [demo, 0123]\n",
+            "eksCluster: 1e3\n",
             "\t\n:::",
         ] {
             let file = file(content);

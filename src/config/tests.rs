@@ -181,3 +181,31 @@ fn a_short_duration_is_warned_about() {
     let config = load_good(&[("IRSA_SIDECAR_DURATION", "30m")]).unwrap();
     assert_eq!(config.warnings.len(), 1);
 }
+
+#[test]
+fn in_a_subcommand_nobody_is_told_to_set_a_flag_that_is_for_something_else() {
+    let environment = [(
+        OsString::from("IRSA_SIDECAR_TOKEN_FILE"),
+        OsString::from("/nonexistent/token"),
+    )];
+    let errors = walk(Flags::new(), environment).unwrap_err().to_string();
+    assert!(
+        errors.contains("role-arn: not set; set IRSA_SIDECAR_ROLE_ARN or AWS_ROLE_ARN"),
+        "{errors}"
+    );
+    assert!(
+        !errors.contains("--role-arn") && !errors.contains("--region"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_directory_for_files_that_nobody_asked_for_is_warned_about() {
+    let warnings = |more: &[(&str, &str)]| load_good(more).unwrap().warnings.concat();
+    let directory = ("IRSA_SIDECAR_OUTPUT_DIR", "/var/run/eks");
+    assert!(warnings(&[directory]).contains("output-dir is set, and nothing"));
+    assert_eq!(
+        warnings(&[directory, ("IRSA_SIDECAR_EKS_CLUSTER", "demo")]),
+        ""
+    );
+}

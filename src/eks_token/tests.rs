@@ -157,6 +157,7 @@ fn every_vector_of_the_aws_cli_is_met_byte_for_byte() {
         let token = token.unwrap();
         assert_eq!(token.expose(), text(&output["token"]));
         let token = EksToken {
+            lead: 0,
             token,
             expiration: whole_second(signed_at) + LIFE,
             minted: moment(signed_at),
@@ -306,18 +307,34 @@ fn one_token_is_given_out_for_seven_minutes() {
     let credentials = credentials(start, at(0) + HOUR);
     let token = minted(&credentials, start, start.wall);
     let seconds = Duration::from_secs;
-    assert!(token.reusable(start, &credentials));
+    assert!(token.reusable(start, start.wall, &credentials));
     assert_eq!(token.reuse_left(start), seconds(420));
-    assert!(token.reusable(later(start, seconds(419), seconds(419)), &credentials));
+    let last = later(start, seconds(419), seconds(419));
+    assert!(token.reusable(last, last.wall, &credentials));
     for (wall, tick) in [(420, 420), (420, 0), (0, 420), (9999, 1)] {
         let now = later(start, seconds(wall), seconds(tick));
-        assert!(!token.reusable(now, &credentials), "{wall} {tick}");
+        assert!(
+            !token.reusable(now, now.wall, &credentials),
+            "{wall} {tick}"
+        );
     }
     let stepped_back = Moment {
         wall: start.wall - HOUR,
         tick: start.tick + seconds(421),
     };
-    assert!(!token.reusable(stepped_back, &credentials));
+    assert!(!token.reusable(stepped_back, stepped_back.wall, &credentials));
+}
+
+#[test]
+fn a_token_whose_end_was_given_in_a_clock_that_was_stepped_since_is_not_given_out_again() {
+    let start = moment(at(0));
+    let credentials = credentials(start, at(0) + HOUR);
+    let token = minted(&credentials, start, start.wall);
+    let now = later(start, SECOND, SECOND);
+    assert!(token.reusable(now, now.wall + 4 * SECOND, &credentials));
+    for stepped in [now.wall - 1200 * SECOND, now.wall + 1200 * SECOND] {
+        assert!(!token.reusable(now, stepped, &credentials));
+    }
 }
 
 #[test]
@@ -334,13 +351,13 @@ fn a_token_is_not_reused_once_credentials_have_changed() {
     let first = credentials(start, at(0) + HOUR);
     let token = minted(&first, start, start.wall);
     let now = later(start, SECOND, SECOND);
-    assert!(token.reusable(now, &first));
+    assert!(token.reusable(now, now.wall, &first));
     // Another exchange, though the key id is the same.
-    assert!(!token.reusable(now, &credentials(now, at(0) + HOUR)));
+    assert!(!token.reusable(now, now.wall, &credentials(now, at(0) + HOUR)));
     let mut other = session("hunter2==", at(0) + HOUR);
     other.access_key_id = "ASIAOTHER".into();
     let other = Credentials::new(other, start, HOUR).unwrap();
-    assert!(!token.reusable(now, &other));
+    assert!(!token.reusable(now, now.wall, &other));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::assumed_roles::{AssumedRoles, TooManyRoles};
@@ -20,7 +21,11 @@ use crate::store::{Reader, Unavailable};
 
 /// How long a request is held while an exchange is under way that it needs.
 const HOLD: Duration = Duration::from_secs(10);
-/// Tokens that are kept; a pod that talks to more clusters gets a new one each time.
+/// How long it is held while STS is asked for the time, after a step of the clock.
+const SETTLE: Duration = Duration::from_secs(3);
+/// Requests that are held at a time. A held one keeps its connection, and the others are for credentials.
+const MOST_HELD: usize = 64;
+/// Tokens that are kept: for more, the oldest goes.
 const MOST_KEPT: usize = 128;
 
 /// For which cluster, and as which role.
@@ -43,6 +48,7 @@ pub struct EksTokens {
     clock: Clock,
     metrics: Arc<Metrics>,
     kept: Mutex<HashMap<Subject, Arc<EksToken>>>,
+    holds: Semaphore,
 }
 
 /// Why there is no token.
@@ -72,6 +78,7 @@ impl EksTokens {
             clock,
             metrics,
             kept: Mutex::default(),
+            holds: Semaphore::new(MOST_HELD),
         }
     }
 
@@ -82,19 +89,37 @@ impl EksTokens {
             None => self.pod.clone(),
             Some(role) => self.roles.reader(role).map_err(NoToken::TooManyRoles)?,
         };
-        if let Ok(credentials) = reader.credentials()
-            && let Some(token) = self.kept(subject, &credentials)
+        if let Some(credentials) = reader.lasting(eks_token::ENOUGH)
+            && self.pod.is_settled()
         {
-            return Ok(token);
+            return self.kept_or_minted(subject, &credentials);
         }
-        let credentials = reader
-            .credentials_for(eks_token::ENOUGH, Instant::now() + HOLD)
-            .await
-            .map_err(NoToken::Unavailable)?;
-        // Others may have waited for the same.
-        match self.kept(subject, &credentials) {
+        // The rest may take a while.
+        let Ok(_held) = self.holds.try_acquire() else {
+            return Err(NoToken::Unavailable(reader.trouble()));
+        };
+        let deadline = Instant::now() + HOLD;
+        // A token that is signed at a wrong time is refused by everybody.
+        self.pod.settled(Instant::now() + SETTLE).await;
+        let credentials = match reader.credentials() {
+            // What is there may have been shared out already.
+            Ok(credentials) if self.kept(subject, &credentials).is_some() => credentials,
+            _ => reader
+                .credentials_for(eks_token::ENOUGH, deadline)
+                .await
+                .map_err(NoToken::Unavailable)?,
+        };
+        self.kept_or_minted(subject, &credentials)
+    }
+
+    fn kept_or_minted(
+        &self,
+        subject: &Subject,
+        credentials: &Credentials,
+    ) -> Result<Arc<EksToken>, NoToken> {
+        match self.kept(subject, credentials) {
             Some(token) => Ok(token),
-            None => self.mint(subject, &credentials),
+            None => self.mint(subject, credentials),
         }
     }
 
@@ -102,7 +127,7 @@ impl EksTokens {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let token = kept.get(subject)?;
         token
-            .reusable(self.clock.now(), credentials)
+            .reusable(self.clock.now(), self.clock.local(), credentials)
             .then(|| Arc::clone(token))
     }
 
@@ -123,12 +148,16 @@ impl EksTokens {
         }
         let token = Arc::new(minted.map_err(NoToken::Unmintable)?);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MOST_KEPT {
-            kept.retain(|_, token| !token.reuse_left(now).is_zero());
+        if kept.len() >= MOST_KEPT && !kept.contains_key(subject) {
+            let ages = kept
+                .iter()
+                .map(|(other, token)| (token.reuse_left(now), other));
+            let oldest = ages
+                .min_by_key(|(left, _)| *left)
+                .map(|(_, other)| other.clone());
+            oldest.and_then(|oldest| kept.remove(&oldest));
         }
-        if kept.len() < MOST_KEPT || kept.contains_key(subject) {
-            kept.insert(subject.clone(), Arc::clone(&token));
-        }
+        kept.insert(subject.clone(), Arc::clone(&token));
         Ok(token)
     }
 }

@@ -8,7 +8,7 @@ use super::{DURATION_OF_EVERY_ROLE, RefreshError, Source};
 use crate::credentials::Credentials;
 use crate::role::RoleArn;
 use crate::store::{Reader, Unavailable};
-use crate::sts::{AssumeRole, Sts};
+use crate::sts::{AssumeRole, Exchange, Sts};
 use crate::transport::OPERATION_TIMEOUT;
 
 /// The pod's credentials, and the role to assume with them.
@@ -50,6 +50,10 @@ impl Source for AssumedRole {
         let answer = self.sts.assume_role(&request).await;
         self.used = Some(credentials);
         Ok(answer?)
+    }
+
+    async fn ask_time(&self) {
+        self.sts.ask_time().await;
     }
 
     async fn stirred(&mut self) {

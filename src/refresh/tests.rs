@@ -259,6 +259,30 @@ const MINUTE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
+async fn a_slow_clock_that_is_put_right_is_noticed_before_anything_is_signed() {
+    let world = World::new();
+    world.step_node(-600);
+    let dir = tempfile::tempdir().unwrap();
+    write_token(dir.path(), world.sts_time(), "sts.amazonaws.com");
+    let rig = Rig::start_in(world, dir, [], Duration::from_secs(3600), 1);
+    sleep(Duration::from_secs(5)).await;
+    let off = |rig: &Rig| crate::clock::distance(rig.clock.now().wall, rig.world.sts_time());
+    assert!(off(&rig) < Duration::from_secs(1), "the offset is measured");
+    rig.world.step_node(0);
+    assert!(off(&rig) > Duration::from_secs(500), "and is wrong now");
+    rig.reader
+        .settled(Instant::now() + Duration::from_secs(3))
+        .await;
+    assert!(off(&rig) < Duration::from_secs(1));
+    rig.world.step_node(-1200);
+    sleep(Duration::from_secs(70)).await;
+    assert!(
+        off(&rig) < Duration::from_secs(1),
+        "and by itself within a minute"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_hours_session_never_has_less_than_thirty_minutes_left_and_costs_two_calls_an_hour() {
     let rig = Rig::start([], HOUR, 1);
     sleep(SECOND).await;

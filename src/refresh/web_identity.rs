@@ -109,6 +109,10 @@ impl<E: Exchange + Send + Sync> Source for WebIdentity<E> {
         }
     }
 
+    async fn ask_time(&self) {
+        self.exchange.ask_time().await;
+    }
+
     async fn stirred(&mut self) {
         self.watch.changed().await;
     }

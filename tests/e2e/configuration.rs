@@ -72,11 +72,9 @@ fn all_errors_are_said_at_once_and_each_names_its_flag_and_its_variables() {
     ];
     // A cluster needs a place for its file, or that would be an error more.
     let base = Launch::new(["serve"]).env("IRSA_SIDECAR_OUTPUT_DIR", "/nonexistent");
-    let launch = wrong
-        .iter()
-        .fold(base, |launch, (name, value, _)| {
-            launch.env(variable(name), value)
-        });
+    let launch = wrong.iter().fold(base, |launch, (name, value, _)| {
+        launch.env(variable(name), value)
+    });
     let ended = launch.ends();
     assert_refused(
         &ended,

@@ -171,7 +171,10 @@ impl Launch {
     pub fn without_capabilities(&self) -> Command {
         const BINARY: &str = env!("CARGO_BIN_EXE_irsa-sidecar");
         match is_root() {
-            true => self.wrapped("setpriv", &["--bounding-set=-all", "--inh-caps=-all", BINARY]),
+            true => self.wrapped(
+                "setpriv",
+                &["--bounding-set=-all", "--inh-caps=-all", BINARY],
+            ),
             false => self.command(),
         }
     }

@@ -20,6 +20,9 @@ pub(super) const GET_TOKEN: &str = "get-token";
 pub(super) const INSPECT_TOKEN: &str = "inspect-token";
 pub(super) const KUBECONFIG: &str = "kubeconfig";
 
+/// All of them.
+pub(super) const NAMES: [&str; 3] = [GET_TOKEN, INSPECT_TOKEN, KUBECONFIG];
+
 const CLUSTER_NAME: &str = "cluster-name";
 const CLUSTER_ID: &str = "cluster-id";
 const ROLE_ARN: &str = "role-arn";

@@ -1,6 +1,8 @@
 //! Before there are credentials: a request for a token is held for longer than one for credentials, and then served or
 //! told why not.
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -87,4 +89,33 @@ fn a_request_that_is_held_holds_up_no_other() {
         let answer = held.join().expect("an answer");
         assert_eq!(answer.status, 200, "{answer:?}");
     });
+}
+
+/// A held request keeps its connection, and there are 512: the door stays open for those who want credentials.
+#[test]
+fn however_many_wait_for_tokens_credentials_are_served_to_all_others() {
+    let pod = Pod::new();
+    pod.emulator
+        .sts()
+        .add_role(super::assumed_roles::deploy_role());
+    let sidecar = pod.ready_sidecar();
+    pod.emulator.sts().fail_action("AssumeRole", Fault::Hang);
+    let file = read(&pod.path("authorization-token"));
+    let target = path(&super::assumed_roles::as_deploy());
+    let waiting: Vec<TcpStream> = (0..600)
+        .map(|_| {
+            let mut stream = TcpStream::connect(sidecar.credentials).expect("a connection");
+            let head = format!(
+                "GET {target} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {file}\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).expect("a request");
+            stream
+        })
+        .collect();
+    let asked = eventually(|| !super::assumed_roles::calls(&pod).is_empty());
+    assert!(asked, "{}", sidecar.log());
+    for _ in 0..20 {
+        assert_eq!(sidecar.get_credentials(&pod).status, 200);
+    }
+    drop(waiting);
 }

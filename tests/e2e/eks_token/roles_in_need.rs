@@ -161,3 +161,19 @@ fn without_credentials_of_its_own_the_pod_assumes_nothing_and_says_why() {
     let served = eventually(|| ask(&pod, &sidecar, &as_deploy()).status == 200);
     assert!(served, "{}", sidecar.log());
 }
+
+/// The line that people are paged by is for the pod's own role.
+#[test]
+fn a_role_that_some_client_mistyped_is_named_in_the_log_and_is_no_alarm() {
+    let pod = Pod::new();
+    let sidecar = pod.ready_sidecar();
+    let nobody = "arn:aws:iam::111122223333:role/nobody";
+    let answer = ask(&pod, &sidecar, &format!("{DEMO}&role-arn={nobody}"));
+    is_refused(&answer, 503, "CredentialsUnavailable");
+    let event = sidecar.wait_message("cannot assume the other role");
+    assert_eq!(event["level"], "WARN", "{event}");
+    assert_eq!(event["role"], nobody, "{event}");
+    let alarms = sidecar.events();
+    let alarm = alarms.iter().find(|event| event["level"] == "ERROR");
+    assert_eq!(alarm, None);
+}

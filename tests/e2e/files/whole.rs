@@ -1,7 +1,7 @@
 //! Readers: at no moment less than a whole token, and never an old one for long.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -112,18 +112,19 @@ fn key_id(token: &str) -> String {
     rest.split('%').next().unwrap_or_default().to_owned()
 }
 
-/// With sessions of 200 s a token is good for 70 s more when others need credentials that live longer.
+/// Of a session of 210 s the credentials are refreshed after 21 s for whoever needs longer ones; the token in the file
+/// would be good for 54 s more, and the file is looked at every 5 s in any case: the next time 4 s later.
 #[test]
 fn new_credentials_make_a_new_token_at_once_though_the_old_one_was_not_half_over() {
+    const AT_ONCE: Duration = Duration::from_secs(3);
     let pod = Pod::new();
     let sts = pod.emulator.sts();
-    sts.set_session_lifetime(Some(Duration::from_secs(200)));
+    sts.set_session_lifetime(Some(Duration::from_secs(210)));
     let sidecar = serve(&pod, &["demo"]).start();
     sidecar.wait_ready();
     let path = token_file(&pod, "demo");
-    let before = read(&path);
-    assert_eq!(key_id(&before), sts.issued()[0].access_key_id);
-    // A token for a cluster that nobody asked for yet: its credentials are refreshed first once they have aged.
+    assert_eq!(key_id(&read(&path)), sts.issued()[0].access_key_id);
+    // A token for a cluster that nobody asked for yet.
     let mut asked = 0;
     let refreshed = eventually_within(LONG, || {
         asked += 1;
@@ -133,14 +134,15 @@ fn new_credentials_make_a_new_token_at_once_though_the_old_one_was_not_half_over
         sts.exchanges() >= 2
     });
     assert!(refreshed, "{}", sidecar.log());
-    let newest = || {
-        sts.issued()
-            .last()
-            .map(|issued| issued.access_key_id.clone())
-    };
-    let rewritten = eventually(|| Some(key_id(&read(&path))) == newest());
+    let newest = sts.issued().remove(1).access_key_id;
+    let rewritten = eventually(|| key_id(&read(&path)) == newest);
     assert!(rewritten, "{}", sidecar.log());
     assert_taken(pod.emulator.cluster(), &path);
+    let exchanged = pod.exchange_calls()[1].at;
+    let written = fs::metadata(&path).and_then(|found| found.modified());
+    // The times of files are a little behind.
+    let delay = written.expect("a time").duration_since(exchanged);
+    assert!(delay.unwrap_or_default() < AT_ONCE, "{delay:?}");
 }
 
 #[test]

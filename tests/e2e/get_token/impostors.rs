@@ -10,7 +10,7 @@ use tokio::net::TcpSocket;
 use tokio::time::Instant;
 
 use super::{DEMO, refused};
-use crate::sidecar::{Finished, Launch, Pod};
+use crate::sidecar::{Finished, Launch, Pod, is_root};
 
 /// All that the walk needs is there, and the address is somebody else's.
 fn asked_of(pod: &Pod, address: SocketAddr) -> Launch {
@@ -167,6 +167,26 @@ fn what_does_not_even_accept_is_given_up() {
     let (finished, _) = patiently(asked_of(&pod, address));
     refused(&finished, 1, &["did not answer within 15 s"]);
     assert_eq!(pod.exchange_calls(), []);
+}
+
+/// A network in which not even loopback is up: that is trouble, and does not prove that no sidecar runs.
+#[test]
+fn what_cannot_be_asked_is_named() {
+    let pod = Pod::new();
+    let address = ([127, 0, 0, 1], 9910).into();
+    let mut isolated = vec!["--net"];
+    if !is_root() {
+        isolated.push("--map-root-user");
+    }
+    isolated.push(env!("CARGO_BIN_EXE_irsa-sidecar"));
+    let mut command = asked_of(&pod, address).wrapped("unshare", &isolated);
+    let output = command
+        .output()
+        .expect("unshare runs, and this test needs it");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("127.0.0.1:9910 cannot be asked"), "{said}");
+    assert_eq!(output.stdout, b"");
 }
 
 /// Longer than a test waits for what has no limit of its own.

@@ -1,4 +1,6 @@
 //! The last step: `kubectl` in the cluster, by the files that the sidecar keeps and by the exec plugin.
+//!
+//! Where there is no `kubectl`, that is said and no failure: the demo is for machines with no more than Rust and make.
 
 use std::fs;
 use std::io;
