@@ -11,36 +11,30 @@ mod limit;
 mod load;
 #[path = "door/memory.rs"]
 mod memory;
-#[path = "door/process.rs"]
-mod process;
 #[path = "door/report.rs"]
 mod report;
 #[path = "door/rounds.rs"]
 mod rounds;
 #[path = "door/start.rs"]
 mod start;
-#[path = "door/world.rs"]
-mod world;
 
-use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+use benches::world::World;
+use benches::{Failure, path_argument, write_json};
 
 use crate::cores::Cores;
 use crate::limit::Limit;
 use crate::load::{Mode, RawAnswer};
 use crate::report::Report;
-use crate::world::World;
 
 /// What the command line names.
 struct Arguments {
     sidecar: PathBuf,
     json: PathBuf,
 }
-
-/// Anything that ends the benchmark without a result.
-type Failure = Box<dyn Error>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -66,11 +60,12 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
     cores.pin_this_process()?;
     eprintln!("{}", cores.describe());
 
-    let world = World::new(&arguments.sidecar)?;
+    let world = World::new()?;
+    let start_sidecar = || world.start(cores.server(&arguments.sidecar));
     let binary_bytes = std::fs::metadata(&arguments.sidecar)?.len();
-    let start = start::measure(&world, &cores)?;
+    let start = start::measure(&world, &cores, &arguments.sidecar)?;
 
-    let sidecar = world.start(&cores)?;
+    let sidecar = start_sidecar()?;
     let answer = ask(&world, sidecar.address)?;
     let limit = Limit::start(&cores, &answer)?;
     answer.assert_same_but_for_the_date(&ask(&world, limit.address)?)?;
@@ -78,7 +73,7 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
     drop((sidecar, limit));
 
     // Both anew: what the rounds left behind is not to be counted.
-    let (sidecar, limit) = (world.start(&cores)?, Limit::start(&cores, &answer)?);
+    let (sidecar, limit) = (start_sidecar()?, Limit::start(&cores, &answer)?);
     let memory = memory::measure(&world, &sidecar, &limit, answer.bytes.len())?;
 
     let report = Report {
@@ -90,27 +85,16 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
         memory,
     };
     println!("{}", report.table());
-    if let Some(dir) = arguments.json.parent() {
-        std::fs::create_dir_all(dir)?;
-    }
-    std::fs::write(&arguments.json, format!("{:#}\n", report.json()))?;
-    println!("written to {}", arguments.json.display());
-    Ok(())
+    write_json(&arguments.json, &report.json())
 }
 
 fn ask(world: &World, address: SocketAddr) -> Result<RawAnswer, Failure> {
-    load::probe(address, &world.request(address, Mode::KeepAlive)?)
+    load::probe(address, &load::request(world, address, Mode::KeepAlive)?)
 }
 
 fn parse(arguments: &[String]) -> Result<Arguments, Failure> {
-    let value = |name: &str| {
-        let at = arguments.iter().position(|argument| argument == name);
-        at.and_then(|at| arguments.get(at + 1))
-            .map(PathBuf::from)
-            .ok_or_else(|| format!("{name} PATH is missing; `make bench` gives it"))
-    };
     Ok(Arguments {
-        sidecar: value("--sidecar")?,
-        json: value("--json")?,
+        sidecar: path_argument(arguments, "--sidecar")?,
+        json: path_argument(arguments, "--json")?,
     })
 }

@@ -16,6 +16,9 @@ use tokio::time::Instant;
 /// The local clock and the tick run alike but for a step of the clock, a suspended machine, or this much.
 const DOUBT: Duration = Duration::from_secs(5);
 
+/// The last second that a date of four digits can tell, in seconds since 1970.
+pub const END_OF_TIME: i64 = 253_402_300_799;
+
 /// One reading of the clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {

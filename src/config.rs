@@ -25,11 +25,13 @@ use self::resolver::Resolver;
 pub use self::running::{Running, Shown, running};
 pub use self::settings::{SETTINGS, Setting};
 pub use self::sources::{Flags, Origin};
+pub(crate) use self::values::cluster_with_file;
 use self::values::{absolute_path, duration_text, file_mode, loopback_address, ops_address, path};
 use crate::outputs::authorization::Methods;
 use crate::outputs::files::FilesConfig;
 use crate::outputs::kubeconfig_file::EksConfig;
 use crate::refresh::web_identity::WebIdentityConfig;
+use crate::role::{NotARoleArn, RoleArn};
 use crate::sts::StsConfig;
 use crate::telemetry::{LogConfig, LogFormat};
 use crate::transport::EndpointUrl;
@@ -193,6 +195,20 @@ pub fn endpoints(
     resolver.asks_eks = asks_eks;
     let endpoints = resolver.endpoints();
     resolver.finish(endpoints)
+}
+
+/// Resolves the pod's own role, where one that could be is named: it may add to an answer, and not spoil it.
+pub fn role(
+    flags: Flags,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Option<RoleArn> {
+    let mut resolver = Resolver::new(flags, environment);
+    let parse = |value: &str| {
+        value
+            .parse()
+            .map_err(|error: NotARoleArn| error.to_string())
+    };
+    resolver.get("role-arn", parse)
 }
 
 /// Where STS and EKS are, and how to get there.

@@ -62,6 +62,13 @@ pub fn quote(text: &str) -> String {
     }
 }
 
+/// A code or a status from outside: a word. Whatever else stands there is not worth repeating.
+pub fn word(text: &str) -> String {
+    const LONGEST: usize = 64;
+    let wordy = |c: &char| c.is_ascii_alphanumeric() || "._-".contains(*c);
+    text.chars().filter(wordy).take(LONGEST).collect()
+}
+
 macro_rules! findings {
     ($($name:ident = $id:literal: $title:literal;)*) => {
         $(
@@ -136,6 +143,7 @@ pub mod findings {
         EKS_ACCESS_DENIED = "eks-access-denied": "the role may not call eks:DescribeCluster";
         EKS_CLUSTER_NOT_FOUND = "eks-cluster-not-found": "EKS knows no cluster of this name";
         EKS_CLUSTER_NOT_ACTIVE = "eks-cluster-not-active": "the EKS cluster is being made or deleted, or has failed";
+        EKS_OUTPOST = "eks-outpost": "the EKS cluster is on an Outpost and goes by its id";
         EKS_SESSION_REFUSED = "eks-session-refused": "EKS does not accept the session's credentials";
         EKS_UNREACHABLE = "eks-unreachable": "no answer from the EKS endpoint";
         EKS_THROTTLED = "eks-throttled": "EKS throttled the request";
@@ -170,5 +178,11 @@ mod tests {
         assert_eq!(quote("a\nb\u{1b}[31m"), r#""a\nb\u{1b}[31m""#);
         let long = "é".repeat(5_000);
         assert!(quote(&long).ends_with("and 4800 more characters"));
+    }
+
+    #[test]
+    fn a_word_is_one() {
+        assert_eq!(word("Access\nDenied <b>"), "AccessDeniedb");
+        assert_eq!(word(&"a".repeat(500)).len(), 64);
     }
 }

@@ -14,9 +14,10 @@ use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::identity::Identity;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+pub use self::answer::is_api_server;
 use self::error::Asked;
 pub use self::error::{EksError, EksErrorKind};
-use crate::clock::Clock;
+use crate::clock::{Clock, END_OF_TIME};
 use crate::credentials::Credentials;
 use crate::eks_token::ClusterName;
 use crate::partition::Region;
@@ -24,8 +25,6 @@ use crate::transport::{OPERATION_TIMEOUT, Reply, Transport};
 
 /// What names of clusters are made of stays as it is. A dot does not: no name is a way to another resource.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
-/// The last second whose date has four digits for the year.
-const END_OF_TIME: Duration = Duration::from_secs(253_402_300_799);
 
 /// A cluster that can be talked to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,13 +74,14 @@ async fn ask(
     clock: &Clock,
 ) -> Result<Cluster, EksErrorKind> {
     let url = url(base_url, name);
+    let sent = credentials.session_token();
     let known_offset = clock.offset_millis();
     let answer = get(transport, &url, credentials, region, clock.now().wall).await?;
-    match answer::cluster(&answer) {
+    match answer::cluster(&answer, sent) {
         // The `Date` of the refusal has told how wrong the node's clock is.
         Err(refusal) if refusal.may_be_the_clock() && clock.offset_millis() != known_offset => {
             let answer = get(transport, &url, credentials, region, clock.now().wall).await?;
-            answer::cluster(&answer)
+            answer::cluster(&answer, sent)
         }
         result => result,
     }
@@ -125,7 +125,10 @@ fn signed(
         .region(region.as_str())
         .name("eks")
         // No other time can be written; EKS's refusal tells the right one.
-        .time(signed_at.clamp(UNIX_EPOCH, UNIX_EPOCH + END_OF_TIME))
+        .time(signed_at.clamp(
+            UNIX_EPOCH,
+            UNIX_EPOCH + Duration::from_secs(END_OF_TIME.unsigned_abs()),
+        ))
         .settings(SigningSettings::default())
         .build()
         .map_err(|error| unsignable(&error))?

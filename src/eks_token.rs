@@ -25,7 +25,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use crate::clock::{Moment, rfc3339, unix_seconds};
+use crate::clock::{END_OF_TIME, Moment, rfc3339, unix_seconds};
 use crate::credentials::Credentials;
 use crate::partition::Region;
 use crate::secret::Secret;
@@ -51,8 +51,6 @@ pub const ENOUGH: Duration = LIFE.saturating_add(MARGIN);
 const REUSE: Duration = Duration::from_secs(7 * 60);
 /// In seconds: an `expirationTimestamp` that is off by as much misleads nobody.
 const STEP: u64 = 5;
-/// The last second that a date of four digits can tell, in seconds since 1970.
-const END_OF_TIME: i64 = 253_402_300_799;
 
 /// RFC 3986's unreserved characters stay as they are.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC

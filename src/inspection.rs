@@ -6,6 +6,7 @@
 mod base64;
 mod host;
 mod quote;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -51,20 +52,18 @@ const ALLOWED: &[&str] = &[
 pub struct Inspection {
     /// Bytes of the whole token.
     pub size: usize,
-    /// Where the cluster would send it.
+    /// Where the cluster would send it. Like all names here to the end of what a name can be.
     pub host: Option<String>,
     /// The region in the host's name; `global` where it has none.
     pub region: Option<String>,
     /// The region that it is signed for.
     pub scope_region: Option<String>,
-    /// Whole: CloudTrail can be searched for it.
+    /// CloudTrail can be searched for it.
     pub access_key_id: Option<String>,
     /// X-Amz-Date.
     pub signed_at: Option<SystemTime>,
-    /// X-Amz-Expires as it is written. It has to be there and means nothing.
-    pub expires: Option<String>,
-    /// X-Amz-SignedHeaders.
-    pub signed_headers: Vec<String>,
+    /// X-Amz-SignedHeaders; `None` where there is no such parameter, or the query could not be read.
+    pub signed_headers: Option<Vec<String>>,
     /// Characters of the session token; `None` where there is none.
     pub session_token_length: Option<usize>,
     /// The first rule that it breaks.
@@ -72,6 +71,8 @@ pub struct Inspection {
     /// What passes these rules and will not do all the same.
     pub warnings: Vec<String>,
     now: SystemTime,
+    /// The host, whole.
+    authority: Secret,
     /// Path and query.
     target: Secret,
 }
@@ -93,40 +94,53 @@ pub fn inspect(token: &str, now: SystemTime, cluster_region: Option<&Region>) ->
             .filter(|field| !field.is_empty())
     };
     let session_token = text_of(&parameters, "X-Amz-Security-Token");
-    let headers = owned("X-Amz-SignedHeaders").unwrap_or_default();
-    let host = url.as_ref().ok().map(|url| url.host.clone());
+    let headers = owned("X-Amz-SignedHeaders");
+    let host = url.as_ref().map_or("", |url| url.host.as_str());
     let query = url.as_ref().map_or("", |url| url.raw_query.as_str());
     let mut inspection = Inspection {
         size: token.len(),
-        region: host
-            .as_deref()
-            .and_then(|host| host::region_in(host).ok().map(str::to_owned)),
-        host: host.filter(|host| !host.is_empty()),
-        scope_region: field(2).map(str::to_owned),
-        access_key_id: field(0).map(str::to_owned),
+        region: host::region_in(host).ok().map(shown::name),
+        host: (!host.is_empty()).then(|| shown::name(host)),
+        scope_region: field(2).map(shown::name),
+        access_key_id: field(0).map(shown::key_id),
         signed_at: owned("X-Amz-Date").and_then(|date| Some(time::parse(&date).ok()?.0)),
-        expires: owned("X-Amz-Expires"),
-        signed_headers: headers
-            .split(';')
-            .filter(|header| !header.is_empty())
-            .map(str::to_owned)
-            .collect(),
+        signed_headers: headers.map(|headers| {
+            let named = headers.split(';').filter(|header| !header.is_empty());
+            named.map(shown::name).collect()
+        }),
         session_token_length: session_token.map(|token| token.chars().count()),
         verdict,
         warnings: Vec::new(),
         now,
+        authority: Secret::new(host.to_owned()),
         target: Secret::new(format!("/?{query}")),
     };
-    if readable {
-        inspection.warnings = warnings::warnings(&inspection, &parameters);
+    if readable && inspection.is_presigned() {
+        inspection.warnings = warnings::warnings(&inspection, &parameters, cluster_region);
     }
     inspection
 }
 
 impl Inspection {
-    /// Whether the cluster's name is part of what is signed.
-    pub fn signs_cluster_header(&self) -> bool {
-        signs_cluster_header(self.signed_headers.iter().map(String::as_str))
+    /// Whether the cluster's name is part of what is signed; `None` where that cannot be told.
+    pub fn signs_cluster_header(&self) -> Option<bool> {
+        let headers = self.signed_headers.as_ref()?;
+        Some(signs_cluster_header(headers.iter().map(String::as_str)))
+    }
+
+    /// Whether it is a presigned request at all, so that what it lacks is worth a word.
+    pub fn is_presigned(&self) -> bool {
+        self.signed_headers.is_some() || self.access_key_id.is_some()
+    }
+
+    /// The host that may be asked for the time: the token's own, where no rule is broken but perhaps the one that the
+    /// clock decides.
+    pub fn clock_host(&self) -> Option<&str> {
+        let is_sound = match &self.verdict {
+            Ok(()) => true,
+            Err(violation) => violation.rule == Rule::Age,
+        };
+        is_sound.then(|| self.authority.expose())
     }
 
     /// Since the signature; `None` without X-Amz-Date, zero where it is ahead.
@@ -150,8 +164,8 @@ impl Inspection {
     /// Host, path and query of the request that the cluster would send, with [`CLUSTER_HEADER`] and `accept:
     /// application/json`. Only for a token that breaks no rule: nothing else may leave the pod.
     pub fn request(&self) -> Option<(&str, &Secret)> {
-        let host = self.host.as_deref().filter(|_| self.verdict.is_ok())?;
-        Some((host, &self.target))
+        let sound = self.verdict.is_ok();
+        sound.then(|| (self.authority.expose(), &self.target))
     }
 }
 
@@ -187,7 +201,7 @@ fn judge(
     if url.scheme != "https" {
         let text = format!(
             "unexpected scheme {} in pre-signed URL",
-            quote(url.scheme.as_bytes())
+            quote(shown::name(&url.scheme).as_bytes())
         );
         return refuse(Rule::Scheme, &text);
     }

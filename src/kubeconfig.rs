@@ -47,6 +47,35 @@ pub fn holds_cluster(text: &str, name: &str) -> bool {
     }
 }
 
+/// What only EKS could tell of a cluster.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The name of its entry.
+    pub name: String,
+    /// The address of its API server.
+    pub server: String,
+    /// PEM in base64.
+    pub certificate_authority_data: String,
+}
+
+/// What a kubeconfig says of the cluster of this name.
+pub fn told(text: &str, name: &str) -> Option<Told> {
+    let content = yaml::read(text).ok()?;
+    let Some(Node::Sequence(clusters)) = content.get("clusters") else {
+        return None;
+    };
+    let entry = clusters.iter().find(|entry| is_named(entry, name))?;
+    let field = |key| match entry.get("cluster")?.get(key)? {
+        Node::Scalar(found) => Some(found.text.clone()),
+        _ => None,
+    };
+    Some(Told {
+        name: name.to_owned(),
+        server: field("server")?,
+        certificate_authority_data: field("certificate-authority-data")?,
+    })
+}
+
 type Content = Vec<(Scalar, Node)>;
 
 /// What stands in the file, with everything that a kubeconfig has to have. New keys come in the order of the AWS CLI.

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::future::Future;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use irsa_sidecar::commands::{Environment, Failure, Output, get_token, inspect_token, kubeconfig};
 use irsa_sidecar::config::{self, Command, Config, Flags};
@@ -13,6 +14,10 @@ use irsa_sidecar::{app, telemetry};
 const BAD_USAGE: u8 = 64;
 const BAD_CONFIGURATION: u8 = 78;
 const FAILED: u8 = 1;
+
+/// A file that is being written is written to its end, or it would leave a draft; and a disk or a name resolution that
+/// hangs keeps the process no longer than this.
+const LAST_WORK: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     match config::parse(std::env::args_os()) {
@@ -82,8 +87,7 @@ fn in_runtime<T>(work: impl Future<Output = T>) -> Result<T, String> {
         .build()
         .map_err(|error| format!("the runtime cannot be started: {error}"))?;
     let outcome = runtime.block_on(work);
-    // A name resolution that hangs must not keep the process.
-    runtime.shutdown_background();
+    runtime.shutdown_timeout(LAST_WORK);
     Ok(outcome)
 }
 

@@ -8,6 +8,7 @@
 
 pub mod authorization;
 pub mod authorization_token;
+mod disk;
 pub mod eks_tokens;
 pub mod kubeconfig_file;
 pub mod files;

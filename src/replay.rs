@@ -6,6 +6,7 @@
 use std::fmt;
 
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::diagnosis::{Diagnosis, Finding, findings, quote};
@@ -45,9 +46,21 @@ pub enum ReplayError {
         message: String,
         /// Whom it was asked as.
         cluster: ClusterName,
+        /// The verifier's own text, without what STS answered.
+        verifier: String,
+        /// Whether the verifier takes it for throttling: then it answers 429, and the API server tries again.
+        throttled: bool,
     },
     /// STS answered, and the verifier would not know what to make of it.
     Identity(IdentityError),
+}
+
+/// Learns the time of STS, by which tokens are judged. Without the token, from where the token would go.
+pub async fn ask_time(inspection: &Inspection, config: &ReplayConfig, clock: &Clock) {
+    if let Some(host) = inspection.clock_host() {
+        let transport = config.transport(clock);
+        transport.ask_time(&config.base_url(host)).await;
+    }
 }
 
 /// Sends the token as the cluster would.
@@ -59,18 +72,13 @@ pub async fn replay(
 ) -> Result<Identity, ReplayError> {
     let (host, target) = inspection.request().ok_or(ReplayError::NotSent)?;
     let endpoint = config.endpoint_url.as_ref();
-    let base = match endpoint {
-        Some(url) => url.to_string().trim_end_matches('/').to_owned(),
-        None => format!("https://{host}"),
-    };
     let headers = [
         ("host", host.to_owned()),
         (CLUSTER_HEADER, cluster.to_string()),
         ("accept", "application/json".to_owned()),
     ];
-    let url = zeroize::Zeroizing::new(format!("{base}{}", target.expose()));
-    let transport = Transport::new(&config.network, endpoint, clock.clone());
-    let reply = transport.get(&url, &headers).await;
+    let url = Zeroizing::new(format!("{}{}", config.base_url(host), target.expose()));
+    let reply = config.transport(clock).get(&url, &headers).await;
     let reply = reply.map_err(|error| ReplayError::Transport {
         host: endpoint.map_or(host.to_owned(), ToString::to_string),
         error,
@@ -79,12 +87,41 @@ pub async fn replay(
         return Identity::from_json(&reply.body).map_err(ReplayError::Identity);
     }
     let (code, message) = refusal(&reply.body);
+    let throttled = reply
+        .body
+        .windows(THROTTLING.len())
+        .any(|part| part == THROTTLING);
+    let region = inspection.region.as_deref().unwrap_or_default();
     Err(ReplayError::Refused {
         status: reply.status,
         code,
         message,
         cluster: cluster.clone(),
+        verifier: match throttled {
+            true => "sts getCallerIdentity was throttled: ".to_owned(),
+            false => format!(
+                "sts getCallerIdentity failed: error from AWS (expected 200, got {}) on {region} endpoint. Body: ",
+                reply.status
+            ),
+        },
+        throttled,
     })
+}
+
+/// Whatever the status, the verifier looks for this word.
+const THROTTLING: &[u8] = b"Throttling";
+
+impl ReplayConfig {
+    fn base_url(&self, host: &str) -> String {
+        match &self.endpoint_url {
+            Some(url) => url.to_string().trim_end_matches('/').to_owned(),
+            None => format!("https://{host}"),
+        }
+    }
+
+    fn transport(&self, clock: &Clock) -> Transport {
+        Transport::new(&self.network, self.endpoint_url.as_ref(), clock.clone())
+    }
 }
 
 /// Code and words of STS. Some texts repeat the whole request: only what stands before it is kept.
@@ -128,8 +165,9 @@ impl ReplayError {
                 status,
                 code,
                 message,
+                throttled,
                 ..
-            } => refused(*status, code, message),
+            } => refused(*status, code, message, *throttled),
             ReplayError::Identity(_) => (
                 findings::EKS_IDENTITY,
                 "the ARN of a user, a role session or a federated user",
@@ -144,6 +182,14 @@ impl ReplayError {
         }
     }
 
+    /// How it stands in the log of the cluster's authenticator; the answer of STS follows there.
+    pub fn verifier(&self) -> Option<&str> {
+        match self {
+            ReplayError::Refused { verifier, .. } => Some(verifier),
+            _ => None,
+        }
+    }
+
     fn found(&self) -> String {
         match self {
             ReplayError::NotSent => "the token breaks a rule of the verifier".to_owned(),
@@ -153,6 +199,7 @@ impl ReplayError {
                 code,
                 message,
                 cluster,
+                ..
             } => {
                 let mut found = format!(
                     "asked as the cluster {}, STS answered {status}",
@@ -171,10 +218,25 @@ impl ReplayError {
     }
 }
 
+/// Codes that are none of the verifier's throttling, and mean the same.
+const THROTTLED: &[&str] = &[
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "SlowDown",
+];
+
+/// Whatever the status.
+const UNAVAILABLE: &[&str] = &[
+    "InternalFailure",
+    "InternalError",
+    "ServiceUnavailable",
+    "RequestTimeout",
+];
+
 type Row = (Finding, &'static str, &'static str);
 
 /// What STS's refusals mean for a token.
-fn refused(status: u16, code: &str, message: &str) -> Row {
+fn refused(status: u16, code: &str, message: &str, throttled: bool) -> Row {
     match code {
         "SignatureDoesNotMatch" if message.contains("not yet current") => (
             findings::EKS_TOKEN_CLOCK,
@@ -206,15 +268,12 @@ fn refused(status: u16, code: &str, message: &str) -> Row {
             "a region in which the account has STS activated",
             "activate STS in the cluster's region for the account of the role",
         ),
-        "Throttling"
-        | "ThrottlingException"
-        | "RequestLimitExceeded"
-        | "TooManyRequestsException" => (
+        _ if throttled || status == 429 || THROTTLED.contains(&code) => (
             findings::STS_THROTTLED,
             "fewer requests to STS in this account and region",
             "try again; use one token for as long as it lasts, since every new one costs a request of the cluster",
         ),
-        _ if status >= 500 => (
+        _ if status >= 500 || UNAVAILABLE.contains(&code) => (
             findings::STS_UNAVAILABLE,
             "an answer of STS",
             "try again; if it lasts, see the AWS Health Dashboard for STS in this region",

@@ -34,6 +34,23 @@ pub fn without_password(url: &str) -> String {
     }
 }
 
+/// What AWS says, without the secret that the request carried: it quotes parameters that it finds wrong, and where a
+/// signature is, the whole request. An empty secret is none.
+pub fn scrub(message: &str, secret: &str) -> String {
+    /// Of a token's part that says enough to be hidden by itself.
+    const SUSPICIOUS: usize = 40;
+    /// Begins the request as it was read, the session token in it; of use only beside the signing program.
+    const REQUEST: &str = "The Canonical String";
+    let (message, _) = message.split_once(REQUEST).unwrap_or((message, ""));
+    let message = message.trim_end();
+    if secret.is_empty() {
+        return message.to_owned();
+    }
+    let parts = secret.split('.').filter(|part| part.len() >= SUSPICIOUS);
+    let without_token = message.replace(secret, "[token]");
+    parts.fold(without_token, |text, part| text.replace(part, "[token]"))
+}
+
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
         self.matches(other.0.as_bytes())
@@ -68,6 +85,27 @@ mod tests {
             ("a@b", "a@b"),
         ] {
             assert_eq!(without_password(url), shown);
+        }
+    }
+
+    #[test]
+    fn a_token_is_cut_out_of_what_aws_says() {
+        let text = format!("{}.{}.{}", "h".repeat(50), "c".repeat(60), "s".repeat(70));
+        let whole = format!("Value '{text}' at 'webIdentityToken' failed");
+        assert_eq!(
+            scrub(&whole, &text),
+            "Value '[token]' at 'webIdentityToken' failed"
+        );
+        let part = format!("Value '{}…'", "s".repeat(70));
+        assert_eq!(scrub(&part, &text), "Value '[token]…'");
+        assert_eq!(scrub("words", ""), "words");
+    }
+
+    #[test]
+    fn a_request_is_not_repeated() {
+        let message = "The signature does not match.\n\nThe Canonical String for this request should have been\n'GET\nx-amz-security-token:half";
+        for secret in ["half a token", ""] {
+            assert_eq!(scrub(message, secret), "The signature does not match.");
         }
     }
 

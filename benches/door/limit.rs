@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 
+use benches::process::Process;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
@@ -18,7 +19,6 @@ use tokio::net::TcpListener;
 use crate::Failure;
 use crate::cores::Cores;
 use crate::load::RawAnswer;
-use crate::process::Process;
 
 /// The hidden argument.
 pub(crate) const ARGUMENT: &str = "--limit";

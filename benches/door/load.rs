@@ -3,10 +3,12 @@
 //! They know the length of the answer and parse nothing, so that the load's core has time left when the server's has
 //! none.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream as BlockingStream};
 use std::time::Duration;
 
+use benches::world::World;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -68,6 +70,19 @@ impl RawAnswer {
         }
         Ok(())
     }
+}
+
+/// What a client with an authorization token sends.
+pub(crate) fn request(world: &World, address: SocketAddr, mode: Mode) -> Result<String, Failure> {
+    let authorization = fs::read_to_string(world.authorization_token_file())?;
+    let connection = match mode {
+        Mode::KeepAlive => "keep-alive",
+        Mode::NewConnection => "close",
+    };
+    Ok(format!(
+        "GET /v1/credentials HTTP/1.1\r\nhost: {address}\r\nauthorization: {authorization}\r\n\
+         user-agent: bench\r\naccept: */*\r\nconnection: {connection}\r\n\r\n"
+    ))
 }
 
 /// One request, and its answer when it is a 200.

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 
+use benches::process::Process;
+use benches::world::{Sidecar, World};
+
 use crate::Failure;
 use crate::limit::Limit;
 use crate::load::{self, Mode, Until};
-use crate::process::Process;
 use crate::rounds::CLIENTS;
-use crate::world::{Sidecar, World};
 
 const REQUESTS: usize = 1_000_000;
 const CONNECTIONS: usize = 500;
@@ -33,7 +34,7 @@ pub(crate) fn measure(
 ) -> Result<Memory, Failure> {
     let idle = sidecar.process.rss()?;
     let address = sidecar.address;
-    let request = world.request(address, Mode::KeepAlive)?;
+    let request = load::request(world, address, Mode::KeepAlive)?;
     let ask_half = || {
         let until = Until::Requests(REQUESTS / 2 / CLIENTS);
         load::run(
@@ -50,7 +51,7 @@ pub(crate) fn measure(
     let after_requests = sidecar.process.rss()?;
     eprintln!("memory: {CONNECTIONS} connections");
     let with_many = |process: &Process, address: SocketAddr| {
-        let request = world.request(address, Mode::KeepAlive)?;
+        let request = load::request(world, address, Mode::KeepAlive)?;
         let before = process.rss()?;
         let connections = load::open(CONNECTIONS, address, &request, answer_length)?;
         let with = process.rss()?;

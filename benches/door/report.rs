@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use benches::aim::{self, Aim};
 use serde_json::{Value, json};
 
 use crate::load::Mode;
@@ -26,14 +27,6 @@ pub(crate) struct Report {
     pub(crate) start: Start,
     pub(crate) rounds: Vec<Comparison>,
     pub(crate) memory: Memory,
-}
-
-/// One line of aims.
-struct Aim {
-    name: String,
-    reached: String,
-    wanted: String,
-    met: bool,
 }
 
 impl Report {
@@ -67,16 +60,9 @@ impl Report {
         if self.disturbed() {
             line("a server had less than 90 % of its core: other work disturbs, and per CPU s says more".to_owned());
         }
-        line(format!("\n{:<52}{:>10}   {:<20}", "", "reached", "aim"));
-        for aim in self.aims() {
-            let verdict = if aim.met { "met" } else { "MISSED" };
-            line(format!(
-                "{:<52}{:>10}   {:<20}{verdict}",
-                aim.name, aim.reached, aim.wanted
-            ));
-        }
+        line(format!("\n{}", aim::table(&self.aims())));
         line(format!(
-            "\nexec to listening {}, to ready {}; one exchange by a bare client {}",
+            "exec to listening {}, to ready {}; one exchange by a bare client {}",
             millis(self.start.listening),
             millis(self.start.ready),
             millis(self.start.exchange)
@@ -176,9 +162,6 @@ impl Report {
                 "limit": medians(&comparison.limit),
             })
         });
-        let aims = self.aims().into_iter().map(|aim| {
-            json!({ "name": aim.name.trim(), "reached": aim.reached, "aim": aim.wanted, "met": aim.met })
-        });
         json!({
             "cores": self.cores,
             "answer_bytes": self.answer_bytes,
@@ -197,7 +180,7 @@ impl Report {
                 "one_exchange": self.start.exchange.as_secs_f64(),
             },
             "binary_bytes": self.binary_bytes,
-            "aims": aims.collect::<Vec<_>>(),
+            "aims": aim::json(&self.aims()),
         })
     }
 }

@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use benches::median;
+use benches::process::Process;
+use benches::world::{Sidecar, World};
+
 use crate::Failure;
 use crate::limit::Limit;
 use crate::load::{self, Mode, Until};
-use crate::process::Process;
-use crate::world::{Sidecar, World};
 
 const ROUNDS: usize = 7;
 const TURN: Duration = Duration::from_secs(2);
@@ -51,7 +53,7 @@ pub(crate) fn measure(
         for round in 1..=ROUNDS {
             eprintln!("{mode:?}: round {round} of {ROUNDS}");
             let turn = |process: &Process, address: SocketAddr| {
-                let request = world.request(address, mode)?;
+                let request = load::request(world, address, mode)?;
                 let load =
                     |until| load::run(address, &request, answer_length, (CLIENTS, mode, until));
                 load(Until::Elapsed(WARM_UP))?;
@@ -104,11 +106,4 @@ fn medians(of: &[Medians]) -> Medians {
         p50: seconds(|one| one.p50),
         p99: seconds(|one| one.p99),
     }
-}
-
-/// The middle one.
-pub(crate) fn median(of: impl Iterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<f64> = of.collect();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }

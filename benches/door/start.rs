@@ -2,15 +2,16 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::Duration;
 
+use benches::median;
+use benches::world::World;
 use emulator::ROLE_ARN;
 use tokio::time::Instant;
 
 use crate::Failure;
 use crate::cores::Cores;
-use crate::rounds::median;
-use crate::world::World;
 
 const STARTS: usize = 21;
 
@@ -22,12 +23,12 @@ pub(crate) struct Start {
     pub(crate) exchange: Duration,
 }
 
-pub(crate) fn measure(world: &World, cores: &Cores) -> Result<Start, Failure> {
+pub(crate) fn measure(world: &World, cores: &Cores, program: &Path) -> Result<Start, Failure> {
     eprintln!("start: {STARTS} times");
     let (mut listening, mut ready, mut exchanges) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..STARTS {
         exchanges.push(exchange(world)?);
-        let sidecar = world.start(cores)?;
+        let sidecar = world.start(cores.server(program))?;
         listening.push(sidecar.listening_after);
         ready.push(sidecar.ready_after);
     }

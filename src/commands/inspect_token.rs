@@ -1,8 +1,11 @@
 //! `inspect-token`: what a token holds, and whether a cluster would take it.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write;
 use std::io::{IsTerminal, Read};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -13,8 +16,8 @@ use crate::config::{self, InspectToken};
 use crate::diagnosis::{findings, quote};
 use crate::eks_token::{ClusterName, LONGEST};
 use crate::identity::Identity;
-use crate::inspection::{CLUSTER_HEADER, Inspection, inspect};
-use crate::replay::{ReplayConfig, replay};
+use crate::inspection::{CLUSTER_HEADER, Inspection, Rule, inspect};
+use crate::replay::{ReplayConfig, ask_time, replay};
 use crate::role::RoleArn;
 use crate::secret::Secret;
 
@@ -34,19 +37,31 @@ pub async fn run(asked: InspectToken, environment: Environment) -> Result<Output
     };
     let token = token_in(&given);
     let clock = Clock::system();
-    let inspection = inspect(token.expose(), clock.now().wall, None);
+    let judge = || inspect(token.expose(), clock.now().wall, asked.region.as_ref());
+    let mut inspection = judge();
+    if let Some(config) = &config {
+        ask_time(&inspection, config, &clock).await;
+        inspection = judge();
+    }
     let mut report = Report::default();
-    report.inspection(&inspection);
+    report.inspection(&inspection, clock.offset_millis());
     let mut success = inspection.verdict.is_ok();
     if let (Some(cluster), Some(config), true) = (&asked.cluster, config, success) {
         match replay(&inspection, cluster, &config, &clock).await {
-            Ok(identity) => report.identity(&identity, cluster, role(&environment).as_ref()),
+            Ok(identity) => {
+                // Brings the path that the ARN of a session does not show.
+                let role = config::role(asked.flags.clone(), environment);
+                report.identity(&identity, cluster, role.as_ref());
+            }
             Err(error) => {
                 let diagnosis = error.diagnosis();
                 report.line(
                     "replay",
                     &format!("refused ({}): {}", diagnosis.finding.id, diagnosis.found),
                 );
+                if let Some(words) = error.verifier() {
+                    report.line("log", &format!("{words}…"));
+                }
                 report.line("expected", &diagnosis.expected);
                 report.line("fix", &diagnosis.fix);
                 success = false;
@@ -65,12 +80,6 @@ fn replay_config(asked: &InspectToken, environment: Environment) -> Result<Repla
         endpoint_url: endpoints.sts,
         network: endpoints.eks.network,
     })
-}
-
-/// The role of this pod: brings the path that the ARN of a session does not show.
-fn role(environment: &Environment) -> Option<RoleArn> {
-    let named = super::variable(environment, "AWS_ROLE_ARN")?;
-    named.to_str()?.parse().ok()
 }
 
 fn read_stdin() -> Result<Secret, Failure> {
@@ -125,7 +134,8 @@ impl Report {
         let _ = writeln!(self.0, "{name:<15} {text}");
     }
 
-    fn inspection(&mut self, found: &Inspection) {
+    /// `offset` is that of STS's clock to this machine's, where STS has told its time.
+    fn inspection(&mut self, found: &Inspection, offset: Option<i64>) {
         self.line("size", &format!("{} of {LONGEST} bytes", found.size));
         if let Some(host) = &found.host {
             self.line("host", &quote(host));
@@ -133,25 +143,24 @@ impl Report {
         if let Some(region) = &found.scope_region {
             self.line("signed for", &quote(region));
         }
-        let header = match found.signs_cluster_header() {
-            true => format!("{CLUSTER_HEADER} is signed: good for one cluster only"),
-            false => format!("{CLUSTER_HEADER} is not signed"),
-        };
-        self.line("cluster", &header);
+        match found.signs_cluster_header() {
+            Some(true) => self.line(
+                "cluster",
+                &format!("{CLUSTER_HEADER} is signed: good for one cluster only"),
+            ),
+            Some(false) => self.line("cluster", &format!("{CLUSTER_HEADER} is not signed")),
+            None => {}
+        }
         if let Some(key) = &found.access_key_id {
             self.line("access key id", &quote(key));
         }
         match found.session_token_length {
             Some(length) => self.line("session token", &format!("{length} characters")),
-            None => self.line("session token", "none"),
+            None if found.is_presigned() => self.line("session token", "none"),
+            None => {}
         }
         if let Some(signed_at) = found.signed_at {
-            let age = match found.ahead() {
-                Some(ahead) => format!("{} ahead of this clock", whole(ahead)),
-                None => format!("{} ago", whole(found.age().unwrap_or_default())),
-            };
-            self.line("signed at", &format!("{}, {age}", rfc3339(signed_at)));
-            self.line("life left", &whole(found.remaining()));
+            self.time(found, signed_at, offset);
         }
         for warning in &found.warnings {
             self.line("warning", warning);
@@ -166,11 +175,44 @@ impl Report {
         }
     }
 
+    /// Everything that depends on a clock, and whose it is.
+    fn time(&mut self, found: &Inspection, signed_at: SystemTime, offset: Option<i64>) {
+        let whose = match offset {
+            Some(_) => "the clock of STS",
+            None => "this machine's clock",
+        };
+        let age = match found.ahead() {
+            Some(ahead) => format!("{} ahead of {whose}", whole(ahead)),
+            None => format!("{} ago by {whose}", whole(found.age().unwrap_or_default())),
+        };
+        self.line("signed at", &format!("{}, {age}", rfc3339(signed_at)));
+        self.line("life left", &whole(found.remaining()));
+        let is_old = matches!(&found.verdict, Err(violation) if violation.rule == Rule::Age);
+        let wrong = |millis: i64, how: &str| {
+            let distance = whole(Duration::from_millis(millis.unsigned_abs()));
+            format!("this machine's is {distance} {how} that of STS, by which the token is judged")
+        };
+        match offset {
+            Some(0) => {}
+            Some(millis) if millis < 0 => self.line("clock", &wrong(millis, "ahead of")),
+            Some(millis) => self.line("clock", &wrong(millis, "behind")),
+            None if is_old || found.ahead().is_some() => self.line(
+                "clock",
+                "it may be this machine's that is wrong, not the token: the time of STS is not known (--cluster-name asks for it)",
+            ),
+            None => {}
+        }
+    }
+
     fn identity(&mut self, found: &Identity, cluster: &ClusterName, role: Option<&RoleArn>) {
         self.line("replay", "STS accepted it");
         self.line("arn", &found.arn);
         self.line("canonical arn", &found.canonical_arn);
+        self.line("account", &found.account);
         self.line("user id", &found.user_id);
+        if let Some(name) = &found.session_name {
+            self.line("session name", name);
+        }
         let (key, entry) = found.aws_auth_entry();
         self.0.push_str(&format!(
             "\nTo let it in, in the ConfigMap aws-auth of kube-system, under {key}:\n\n{entry}"

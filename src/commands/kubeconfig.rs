@@ -33,6 +33,7 @@ pub async fn run(asked: Kubeconfig, environment: Environment) -> Result<Output, 
     let mut words = Vec::new();
     let credential = match &output_dir {
         Some(directory) if !asked.exec => {
+            config::cluster_with_file(&found.id).map_err(Failure::Failed)?;
             let file = token_file(directory, &found.id);
             if !file.exists() {
                 words.push(format!(
@@ -46,6 +47,18 @@ pub async fn run(asked: Kubeconfig, environment: Environment) -> Result<Output, 
         }
         _ => exec(&asked, &found, region.as_ref())?,
     };
+    if let CertificateAuthority::File(file) = &found.certificate_authority
+        && !file.exists()
+    {
+        let why = match file == Path::new(IN_CLUSTER_CA) {
+            true => "; a pod with automountServiceAccountToken: false has none",
+            false => "",
+        };
+        words.push(format!(
+            "warning: there is no {}, and kubectl trusts no server without it{why}; name the PEM file of the cluster's CA with --certificate-authority",
+            file.display()
+        ));
+    }
     let user = asked.user_alias.unwrap_or_else(|| found.name.clone());
     let entry = Entry {
         context: asked.alias.unwrap_or_else(|| user.clone()),
@@ -60,7 +73,10 @@ pub async fn run(asked: Kubeconfig, environment: Environment) -> Result<Output, 
         variable(&environment, "KUBECONFIG").map(AsRef::as_ref),
         variable(&environment, "HOME").map(Path::new),
         &entry.cluster,
-    );
+    )
+    .ok_or_else(|| {
+        Failure::Usage("nothing says which file; set --kubeconfig, KUBECONFIG or HOME".into())
+    })?;
     let existing = kubeconfig::read(&path).map_err(failed)?;
     let (context, cluster) = (entry.context.clone(), entry.cluster.clone());
     let merged = kubeconfig::merge(existing.as_deref(), &[entry], &context).map_err(failed)?;
@@ -90,7 +106,9 @@ fn check(asked: &Kubeconfig, output_dir: Option<&Path>) -> Result<(), Failure> {
         ));
     }
     match output_dir {
-        Some(_) => Ok(()),
+        // The file is called as the cluster is.
+        Some(_) => config::cluster_with_file(&asked.cluster)
+            .map_err(|error| Failure::Usage(format!("--cluster-name: {error}"))),
         None => Err(Failure::Usage(
             "nothing says where the token file is; set --output-dir as the sidecar's is set, or have kubectl run this program with --exec".into(),
         )),
@@ -132,7 +150,9 @@ async fn find(
             };
             Ok(found(server.clone(), authority))
         }
-        Server::InCluster => {
+        Server::InCluster {
+            certificate_authority,
+        } => {
             let text = |name| {
                 let value = variable(environment, name);
                 value.map_or(String::new(), |value| value.to_string_lossy().into_owned())
@@ -140,8 +160,11 @@ async fn find(
             let host = text("KUBERNETES_SERVICE_HOST");
             let server = kubeconfig::in_cluster_server(&host, &text("KUBERNETES_SERVICE_PORT"))
                 .map_err(failed)?;
-            let authority = CertificateAuthority::File(IN_CLUSTER_CA.into());
-            Ok(found(server, authority))
+            let file = match certificate_authority {
+                Some(file) => absolute(file)?,
+                None => IN_CLUSTER_CA.into(),
+            };
+            Ok(found(server, CertificateAuthority::File(file)))
         }
         Server::Describe => describe(asked, environment, region).await,
     }
@@ -199,11 +222,7 @@ fn exec(asked: &Kubeconfig, found: &Found, region: Option<&Region>) -> Result<Cr
     if let Some(role) = &asked.role {
         args.extend(["--role-arn".to_owned(), role.to_string()]);
     }
-    Ok(Credential::Exec {
-        command,
-        args,
-        env: Vec::new(),
-    })
+    Ok(Credential::Exec { command, args })
 }
 
 fn failed(error: impl std::error::Error) -> Failure {

@@ -1,14 +1,15 @@
 //! The credentials of the pod's role: from the running sidecar, or by the whole walk.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::{Environment, Failure, alone, sidecar};
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::config::{self, Flags};
 use crate::credentials::{Credentials, Session};
 use crate::outputs::container_credentials::CREDENTIALS;
@@ -26,7 +27,7 @@ pub(super) async fn obtain(
 ) -> Result<Arc<Credentials>, Failure> {
     let running = config::running(flags.clone(), environment.clone())?;
     if let Some(answer) = sidecar::ask(&running, CREDENTIALS).await? {
-        return parse(&answer, clock).map(Arc::new).ok_or_else(|| {
+        return parse(&answer).map(Arc::new).ok_or_else(|| {
             let address = running.address;
             Failure::Failed(format!(
                 "what listens at {address} answered 200 with no credentials; see what it is"
@@ -43,8 +44,9 @@ pub(super) async fn obtain(
         .map_err(|failure| failure.where_none_runs(running.address))
 }
 
-/// The one body that every door gives out.
-fn parse(document: &[u8], clock: &Clock) -> Option<Credentials> {
+/// The one body that every door gives out. Whether it is alive the sidecar has judged, by the clock of STS; this process
+/// knows only the node's, which may be wrong, until EKS tells its own.
+fn parse(document: &[u8]) -> Option<Credentials> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Document {
@@ -57,15 +59,20 @@ fn parse(document: &[u8], clock: &Clock) -> Option<Credentials> {
     }
     let found: Document = serde_json::from_slice(document).ok()?;
     let expiration = DateTime::from_str(&found.expiration, Format::DateTime).ok()?;
+    let expiration: SystemTime = expiration.try_into().ok()?;
+    let handed_out = Moment {
+        wall: expiration.checked_sub(LONGEST)?,
+        tick: Instant::now(),
+    };
     let session = Session {
         access_key_id: found.access_key_id,
         secret_access_key: Secret::new(found.secret_access_key),
         session_token: Secret::new(found.token),
-        expiration: expiration.try_into().ok()?,
+        expiration,
         account_id: found.account_id,
         role_arn: found.role_arn,
         // Not in the document, and needed only to assume a role.
         session_name: String::new(),
     };
-    Credentials::new(session, clock.now(), LONGEST).ok()
+    Credentials::new(session, handed_out, LONGEST).ok()
 }

@@ -68,7 +68,29 @@ pub(super) fn endpoint_url(value: &str) -> Result<EndpointUrl, String> {
         .map_err(|error| format!("{error}; expected https://HOST, or http:// to loopback"))
 }
 
-/// `NAME[=REGION],…`. The name becomes a file's, so it is held to what EKS and Outposts call clusters, and dots.
+/// A cluster whose name becomes a file's.
+pub(crate) fn cluster_with_file(name: &ClusterName) -> Result<(), String> {
+    match can_name_a_file(name.as_str()) {
+        true => Ok(()),
+        false => Err(no_cluster(name.as_str(), "NAME")),
+    }
+}
+
+/// Held to what EKS and Outposts call clusters, and dots.
+fn can_name_a_file(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+    let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
+    starts_well && name.len() <= 100 && name.bytes().all(plain)
+}
+
+fn no_cluster(found: &str, expected: &str) -> String {
+    format!(
+        "{} names no cluster; expected {expected}, the name with up to 100 letters, digits and _.-",
+        quote(found)
+    )
+}
+
+/// `NAME[=REGION],…`. The name becomes a file's.
 pub(super) fn eks_clusters(value: &str) -> Result<Vec<(ClusterName, Option<Region>)>, String> {
     let mut clusters: Vec<(ClusterName, Option<Region>)> = Vec::new();
     for item in value.split(',').map(str::trim) {
@@ -76,13 +98,8 @@ pub(super) fn eks_clusters(value: &str) -> Result<Vec<(ClusterName, Option<Regio
             Some((name, region)) => (name, Some(region)),
             None => (item, None),
         };
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
-        let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
-        if !starts_well || name.len() > 100 || !name.bytes().all(plain) {
-            return Err(format!(
-                "{} names no cluster; expected NAME or NAME=REGION, the name with up to 100 letters, digits and _.-",
-                quote(item)
-            ));
+        if !can_name_a_file(name) {
+            return Err(no_cluster(item, "NAME or NAME=REGION"));
         }
         if clusters.iter().any(|(other, _)| other.as_str() == name) {
             return Err(format!(

@@ -9,6 +9,8 @@ use serde::Deserialize;
 
 use super::Cluster;
 use super::error::EksErrorKind;
+use crate::diagnosis::word;
+use crate::secret::{Secret, scrub};
 use crate::transport::Reply;
 
 /// The part of DescribeCluster's answer that is used.
@@ -48,10 +50,10 @@ struct Refusal {
     message: String,
 }
 
-/// The cluster in an answer.
-pub(super) fn cluster(reply: &Reply) -> Result<Cluster, EksErrorKind> {
+/// The cluster in an answer to a request that carried the session token `sent`.
+pub(super) fn cluster(reply: &Reply, sent: &Secret) -> Result<Cluster, EksErrorKind> {
     if reply.status != 200 {
-        return Err(refusal(reply));
+        return Err(refusal(reply, sent));
     }
     let Document { cluster } = serde_json::from_slice(&reply.body)
         .map_err(|_| EksErrorKind::Garbled("what is no answer of EKS"))?;
@@ -67,7 +69,7 @@ pub(super) fn cluster(reply: &Reply) -> Result<Cluster, EksErrorKind> {
             .ok_or(missing("a cluster without its ARN"))?,
         endpoint: cluster
             .endpoint
-            .filter(|endpoint| is_https(endpoint))
+            .filter(|endpoint| is_api_server(endpoint))
             .ok_or(missing("a cluster without an https endpoint"))?,
         certificate_authority_data: data
             .filter(|data| is_pem(data))
@@ -87,22 +89,15 @@ pub(super) fn cluster(reply: &Reply) -> Result<Cluster, EksErrorKind> {
 }
 
 /// `x-amzn-errortype` is the code, with a colon and a URL behind it at times; the body may have it after a `#`.
-fn refusal(reply: &Reply) -> EksErrorKind {
+fn refusal(reply: &Reply, sent: &Secret) -> EksErrorKind {
     let said: Refusal = serde_json::from_slice(&reply.body).unwrap_or_default();
     let code = reply.error_type.as_deref().unwrap_or(&said.code);
     let code = code.split(':').next().unwrap_or_default();
     EksErrorKind::Answered {
         status: reply.status,
         code: word(code.rsplit('#').next().unwrap_or_default()),
-        message: said.message,
+        message: scrub(&said.message, sent.expose()),
     }
-}
-
-/// A code or a status is a word; whatever else stands there is not worth repeating.
-fn word(text: &str) -> String {
-    const LONGEST: usize = 64;
-    let wordy = |c: &char| c.is_ascii_alphanumeric() || "._-".contains(*c);
-    text.chars().filter(wordy).take(LONGEST).collect()
 }
 
 fn is_cluster_arn(arn: &str) -> bool {
@@ -111,15 +106,26 @@ fn is_cluster_arn(arn: &str) -> bool {
         if !region.is_empty() && resource.strip_prefix("cluster/").is_some_and(|name| !name.is_empty()))
 }
 
-/// kubectl shows its token to no other server.
-fn is_https(endpoint: &str) -> bool {
-    endpoint.parse::<Uri>().is_ok_and(|uri| {
-        let authority = uri.authority().map_or("", |authority| authority.as_str());
-        uri.scheme_str() == Some("https")
-            && !authority.is_empty()
-            && !authority.contains('@')
-            && uri.query().is_none()
-    })
+/// Whether a kubeconfig can name this as its server: `https://HOST[:PORT][/path]`, since kubectl shows its token to no
+/// other, and nothing that another program would read in another way.
+pub fn is_api_server(url: &str) -> bool {
+    let is_plain = url.bytes().all(|byte| byte.is_ascii_graphic()) && !url.contains(['#', '\\']);
+    is_plain
+        && url.parse::<Uri>().is_ok_and(|uri| {
+            let (authority, host) = match uri.authority() {
+                Some(authority) => (authority.as_str(), authority.host()),
+                None => ("", ""),
+            };
+            let port = authority.strip_prefix(host).unwrap_or("@");
+            let is_port = match port.strip_prefix(':') {
+                Some(port) => port.parse::<u16>().is_ok_and(|port| port > 0),
+                None => port.is_empty(),
+            };
+            uri.scheme_str() == Some("https")
+                && !host.is_empty()
+                && is_port
+                && uri.query().is_none()
+        })
 }
 
 /// Base64 of at least one certificate in PEM, and nothing broken in it.

@@ -33,6 +33,11 @@ fn credentials() -> Credentials {
     Credentials::new(session, obtained, Duration::from_secs(3600)).unwrap()
 }
 
+/// The session token that the request carried.
+fn sent() -> Secret {
+    Secret::new("token==".into())
+}
+
 fn region() -> Region {
     "us-west-2".parse().unwrap()
 }
@@ -68,13 +73,13 @@ fn reply(status: u16, error_type: Option<&str>, body: &str) -> Reply {
 fn with(change: impl FnOnce(&mut Value)) -> Result<Cluster, EksErrorKind> {
     let mut document = active();
     change(&mut document["cluster"]);
-    answer::cluster(&reply(200, None, &document.to_string()))
+    answer::cluster(&reply(200, None, &document.to_string()), &sent())
 }
 
 fn refused(status: u16, code: &str, message: &str) -> EksError {
     let body = json!({ "message": message }).to_string();
     let code = (!code.is_empty()).then_some(code);
-    error(answer::cluster(&reply(status, code, &body)).unwrap_err())
+    error(answer::cluster(&reply(status, code, &body), &sent()).unwrap_err())
 }
 
 fn error(kind: EksErrorKind) -> EksError {
@@ -121,7 +126,7 @@ fn the_signature_is_that_of_the_aws_sdk_for_python() {
 fn a_clock_outside_of_what_can_be_written_is_signed_with_and_does_not_panic() {
     for time in [
         UNIX_EPOCH - Duration::from_secs(1),
-        UNIX_EPOCH + END_OF_TIME + Duration::from_secs(1),
+        UNIX_EPOCH + Duration::from_secs(END_OF_TIME.unsigned_abs()) + Duration::from_secs(1),
     ] {
         let url = "https://eks.us-west-2.amazonaws.com/clusters/demo";
         signed(url, &credentials(), &region(), time).unwrap();
@@ -202,6 +207,11 @@ fn a_cluster_that_is_not_whole_is_an_error() {
                 "http://example.com".into(),
                 "https://".into(),
                 "https://user@example.com".into(),
+                "https://example.com?x".into(),
+                "https://example.com/#x".into(),
+                "https://example.com:0".into(),
+                "https://example.com:".into(),
+                "https://:443".into(),
                 "https://a b".into(),
                 "example.com".into(),
             ],
@@ -234,7 +244,7 @@ fn a_cluster_that_is_not_whole_is_an_error() {
         r#"{"cluster":null}"#,
         r#"{"cluster":{}}"#,
     ] {
-        let found = answer::cluster(&reply(200, None, body));
+        let found = answer::cluster(&reply(200, None, body), &sent());
         assert!(matches!(found, Err(EksErrorKind::Garbled(_))), "{body}");
     }
 }
@@ -421,12 +431,13 @@ fn a_way_that_leads_nowhere_is_told_from_an_answer_that_is_none() {
 
 #[test]
 fn the_code_is_found_wherever_the_service_puts_it() {
-    let code =
-        |error_type: Option<&str>, body: &str| match answer::cluster(&reply(400, error_type, body))
-        {
-            Err(EksErrorKind::Answered { code, message, .. }) => (code, message),
-            other => panic!("{other:?}"),
-        };
+    let code = |error_type: Option<&str>, body: &str| match answer::cluster(
+        &reply(400, error_type, body),
+        &sent(),
+    ) {
+        Err(EksErrorKind::Answered { code, message, .. }) => (code, message),
+        other => panic!("{other:?}"),
+    };
     let expected = ("ClientException".to_owned(), "words".to_owned());
     let url = "ClientException:http://internal.amazon.com/coral/com.amazon.coral.service/";
     assert_eq!(code(Some(url), r#"{"message":"words"}"#), expected);
@@ -442,6 +453,20 @@ fn the_code_is_found_wherever_the_service_puts_it() {
         expected
     );
     assert_eq!(code(Some("a\n<b>"), "").0, "ab");
+}
+
+#[test]
+fn what_the_service_repeats_of_the_request_is_not_repeated() {
+    for message in [
+        "The request signature we calculated does not match.\n\nThe Canonical String for this request should have been\n'GET\n/clusters/demo\n\nx-amz-security-token:token==\n'",
+        "The request signature we calculated does not match. token==",
+    ] {
+        let sentence = refused(403, "InvalidSignatureException", message).to_string();
+        assert!(sentence.contains("does not match."), "{sentence}");
+        for secret in ["token==", "/clusters/demo"] {
+            assert!(!sentence.contains(secret), "{sentence}");
+        }
+    }
 }
 
 #[test]

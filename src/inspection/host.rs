@@ -1,6 +1,7 @@
 //! Which hosts the verifier takes: those that the Go SDK would ask in the cluster's partition.
 
 use super::quote::quote;
+use super::shown;
 use super::violation::{Rule, Violation};
 use crate::partition::{PARTITIONS, Partition, Region};
 
@@ -19,15 +20,16 @@ pub(super) fn region_in(host: &str) -> Result<&str, String> {
     match (host, labels.next(), labels.next()) {
         (GLOBAL, ..) => Ok("global"),
         (_, Some(region), Some(_)) => Ok(region),
-        _ => Err(format!("invalid host format: {host}")),
+        _ => Err(format!("invalid host format: {}", shown::name(host))),
     }
 }
 
 /// The rule of verifiers from 0.7.5 on. Of which cluster the verifier is only its region tells; without one it is taken
 /// to be in the partition of the token's.
 pub(super) fn check(host: &str, cluster_region: Option<&Region>) -> Result<(), Violation> {
+    let shown_host = shown::name(host);
     let region = region_in(host).map_err(|reason| {
-        let text = format!("could not parse region for pre-signed URL {host}, {reason}");
+        let text = format!("could not parse region for pre-signed URL {shown_host}, {reason}");
         Violation::new(Rule::Host, text)
     })?;
     let own = cluster_region.map_or_else(|| partition_of(region), Region::partition);
@@ -41,20 +43,21 @@ pub(super) fn check(host: &str, cluster_region: Option<&Region>) -> Result<(), V
         };
     }
     if !is_region_shaped(region) {
+        let region = shown::name(region);
         let text = format!("invalid region identifier format provided: {region}");
         return Err(Violation::new(Rule::Host, text));
     }
     if !hosts_of_the_sdk(region).iter().any(|known| known == host) {
         let text = format!(
             "unexpected hostname {} in pre-signed URL",
-            quote(host.as_bytes())
+            quote(shown_host.as_bytes())
         );
         return Err(Violation::new(Rule::Host, text));
     }
     let suffix = host.splitn(3, '.').nth(2).unwrap_or_default();
     if !suffixes(own).contains(&suffix) {
         let text = format!(
-            "partition {{{}}} does not support hostname {host}",
+            "partition {{{}}} does not support hostname {shown_host}",
             own.name
         );
         return Err(Violation::new(Rule::Partition, text));

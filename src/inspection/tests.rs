@@ -275,9 +275,9 @@ fn what_a_token_holds_is_told() {
         Some("ASIAIOSFODNN7EXAMPLE")
     );
     assert_eq!(inspection.signed_at, Some(signed_at));
-    assert_eq!(inspection.expires.as_deref(), Some("60"));
-    assert_eq!(inspection.signed_headers, ["host", "x-k8s-aws-id"]);
-    assert!(inspection.signs_cluster_header());
+    let headers = inspection.signed_headers.clone().unwrap();
+    assert_eq!(headers, ["host", "x-k8s-aws-id"]);
+    assert_eq!(inspection.signs_cluster_header(), Some(true));
     assert_eq!(inspection.session_token_length, Some(SESSION_TOKEN.len()));
     assert_eq!(inspection.age(), Some(Duration::from_secs(61)));
     assert_eq!(inspection.ahead(), None);
@@ -646,6 +646,76 @@ fn what_is_malformed_is_named_in_the_words_of_go() {
             "{text:?}: {said}"
         );
     }
+}
+
+#[test]
+fn of_what_cannot_be_read_nothing_is_known() {
+    for case in ["empty", "padded base64", "v2 prefix", "bad percent"] {
+        let inspection = judged(&token_of_case(case));
+        assert_eq!(inspection.signs_cluster_header(), None, "{case}");
+        assert!(!inspection.is_presigned(), "{case}");
+    }
+    let unsigned = judged(&token_of_case("header not signed"));
+    assert_eq!(unsigned.signs_cluster_header(), Some(false));
+    assert!(unsigned.is_presigned());
+}
+
+#[test]
+fn only_a_host_of_sts_is_asked_for_the_time_and_only_where_the_time_decides() {
+    for case in ["good", "age 15m05", "future 6m"] {
+        let inspection = judged(&token_of_case(case));
+        assert_eq!(
+            inspection.clock_host(),
+            Some("sts.us-west-2.amazonaws.com"),
+            "{case}"
+        );
+    }
+    for case in [
+        "port 443",
+        "http",
+        "uppercase host",
+        "4096 limit",
+        "date missing",
+        "empty",
+    ] {
+        assert_eq!(judged(&token_of_case(case)).clock_host(), None, "{case}");
+    }
+    // What is shown is cut, what is asked is not.
+    let long = "a".repeat(40);
+    let host = format!("sts.{long}.amazonaws.com");
+    let inspection = judged(&token_of(
+        &good().replace("sts.us-west-2.amazonaws.com", &host),
+    ));
+    assert_eq!(
+        inspection.host.as_deref(),
+        Some("sts.aaaaaaaa….amazonaws.com")
+    );
+    assert_eq!(inspection.clock_host(), Some(host.as_str()));
+    assert_eq!(
+        inspection.request().map(|(host, _)| host),
+        Some(host.as_str())
+    );
+}
+
+#[test]
+fn a_cluster_in_another_region_is_told_of_and_one_in_another_partition_refuses() {
+    let in_cluster = |name: &str| inspect(&token_of_case("good"), now(), Some(&region(name)));
+    let elsewhere = in_cluster("eu-west-1");
+    assert_eq!(elsewhere.verdict, Ok(()));
+    let [warning] = &elsewhere.warnings[..] else {
+        panic!("{:?}", elsewhere.warnings);
+    };
+    assert!(
+        warning.contains("\"us-west-2\", and the cluster is in eu-west-1"),
+        "{warning}"
+    );
+    let violation = in_cluster("cn-north-1").verdict.unwrap_err();
+    assert_eq!(violation.rule, Rule::Partition);
+    assert!(
+        inspect(&token_of_case("good"), now(), None)
+            .warnings
+            .is_empty()
+    );
 }
 
 #[test]

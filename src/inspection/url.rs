@@ -6,6 +6,7 @@ use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
 use super::quote::quote;
+use super::shown;
 
 /// A URL in Go's parts.
 pub(super) struct Url {
@@ -122,7 +123,7 @@ fn host(text: &str) -> Result<String, String> {
     if !port.is_empty() && !port.strip_prefix(':').is_some_and(digits) {
         return Err(format!(
             "invalid port {} after host",
-            quote(port.as_bytes())
+            quote(shown::name(port).as_bytes())
         ));
     }
     let mut rest = text;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::quote::is_shown;
+use super::shown;
 
 /// A rule of the verifier, in the order in which it judges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,9 +53,9 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// Text from within the token is made safe for a terminal; the verifier does not do that.
+    /// Text from within the token is made safe for a terminal, and may be a piece of a secret: the verifier minds neither.
     pub(super) fn new(rule: Rule, text: impl Into<String>) -> Self {
-        let text: String = text.into();
+        let text = shown::without_secrets(&text.into());
         let safe = |c: char| match is_shown(c) {
             true => c.to_string(),
             false => c.escape_default().to_string(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CLUSTER_HEADER, Inspection, text_of, url::Parameters};
+use super::{CLUSTER_HEADER, Inspection, shown, text_of, url::Parameters};
 use crate::diagnosis::quote;
 use crate::partition::Region;
 
@@ -10,7 +10,11 @@ use crate::partition::Region;
 const TOLERATED_AHEAD: Duration = Duration::from_secs(5 * 60);
 
 /// All that can be told without asking STS.
-pub(super) fn warnings(inspection: &Inspection, parameters: &Parameters) -> Vec<String> {
+pub(super) fn warnings(
+    inspection: &Inspection,
+    parameters: &Parameters,
+    cluster_region: Option<&Region>,
+) -> Vec<String> {
     let mut found = Vec::new();
     let mut warn = |text: String| found.push(text);
     if let Some(ahead) = inspection.ahead().filter(|ahead| *ahead > TOLERATED_AHEAD) {
@@ -29,10 +33,10 @@ pub(super) fn warnings(inspection: &Inspection, parameters: &Parameters) -> Vec<
             warn(format!("STS refuses a request without {name}"));
         }
     }
-    if !inspection.signed_headers.is_empty() {
+    let headers = inspection.signed_headers.as_deref().unwrap_or_default();
+    if !headers.is_empty() {
         let signed = |name: &str| {
-            inspection
-                .signed_headers
+            headers
                 .iter()
                 .any(|header| header.eq_ignore_ascii_case(name))
         };
@@ -44,7 +48,7 @@ pub(super) fn warnings(inspection: &Inspection, parameters: &Parameters) -> Vec<
                 .iter()
                 .any(|one| one.eq_ignore_ascii_case(name))
         };
-        for header in inspection.signed_headers.iter().filter(sent) {
+        for header in headers.iter().filter(sent) {
             warn(format!(
                 "the header {} is signed, and the cluster does not send it as it was: STS will find that the signature does not match",
                 quote(header)
@@ -54,6 +58,7 @@ pub(super) fn warnings(inspection: &Inspection, parameters: &Parameters) -> Vec<
     warn_of_scope(inspection, parameters, &mut warn);
     warn_of_session_token(inspection, parameters, &mut warn);
     warn_of_older_verifiers(inspection, &mut warn);
+    warn_of_another_region(inspection, cluster_region, &mut warn);
     found
 }
 
@@ -71,7 +76,7 @@ fn warn_of_scope(inspection: &Inspection, parameters: &Parameters, warn: &mut im
     if !date.starts_with(day) {
         warn(format!(
             "it is signed for the day {}, which is not that of X-Amz-Date",
-            quote(day)
+            quote(&shown::name(day))
         ));
     }
     let expected = match inspection.region.as_deref() {
@@ -82,7 +87,7 @@ fn warn_of_scope(inspection: &Inspection, parameters: &Parameters, warn: &mut im
     if region != expected {
         warn(format!(
             "it is signed for the region {}, and its host is that of {}: STS takes only credentials that are scoped to a valid region",
-            quote(region),
+            quote(&shown::name(region)),
             quote(expected)
         ));
     }
@@ -124,5 +129,25 @@ fn warn_of_older_verifiers(inspection: &Inspection, warn: &mut impl FnMut(String
             ));
         }
         Ok(_) => {}
+    }
+}
+
+/// A cluster takes the hosts of its whole partition.
+fn warn_of_another_region(
+    inspection: &Inspection,
+    cluster_region: Option<&Region>,
+    warn: &mut impl FnMut(String),
+) {
+    let (Some(of_host), Some(cluster_region)) = (&inspection.region, cluster_region) else {
+        return;
+    };
+    let elsewhere = of_host
+        .parse::<Region>()
+        .is_ok_and(|of_host| of_host != *cluster_region);
+    if inspection.verdict.is_ok() && elsewhere {
+        warn(format!(
+            "its host is that of {}, and the cluster is in {cluster_region}: it passes as long as the cluster reaches STS there; sign for {cluster_region}",
+            quote(of_host)
+        ));
     }
 }

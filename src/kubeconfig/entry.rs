@@ -44,8 +44,6 @@ pub enum Credential {
         command: PathBuf,
         /// Its arguments.
         args: Vec<String>,
-        /// Variables that it gets besides kubectl's own.
-        env: Vec<(String, String)>,
     },
 }
 
@@ -79,9 +77,7 @@ impl Entry {
     pub(super) fn as_user(&self) -> Result<Node, KubeconfigError> {
         let user = match &self.credential {
             Credential::TokenFile(path) => Node::mapping([("tokenFile", absolute(path)?)]),
-            Credential::Exec { command, args, env } => {
-                Node::mapping([("exec", exec(command, args, env)?)])
-            }
+            Credential::Exec { command, args } => Node::mapping([("exec", exec(command, args)?)]),
         };
         Ok(Node::mapping([
             ("name", Node::text(&self.user)),
@@ -91,26 +87,15 @@ impl Entry {
 }
 
 /// kubectl must not wait for a terminal, and nothing here needs the cluster's address.
-fn exec(
-    command: &Path,
-    args: &[String],
-    env: &[(String, String)],
-) -> Result<Node, KubeconfigError> {
+fn exec(command: &Path, args: &[String]) -> Result<Node, KubeconfigError> {
     let args = args.iter().map(Node::text).collect();
-    let mut exec = vec![
+    Ok(Node::mapping([
         ("apiVersion", Node::text("client.authentication.k8s.io/v1")),
         ("args", Node::Sequence(args)),
         ("command", absolute(command)?),
-    ];
-    if !env.is_empty() {
-        let variable = |(name, value): &(String, String)| {
-            Node::mapping([("name", Node::text(name)), ("value", Node::text(value))])
-        };
-        exec.push(("env", Node::Sequence(env.iter().map(variable).collect())));
-    }
-    exec.push(("interactiveMode", Node::text("Never")));
-    exec.push(("provideClusterInfo", Node::no()));
-    Ok(Node::mapping(exec))
+        ("interactiveMode", Node::text("Never")),
+        ("provideClusterInfo", Node::no()),
+    ]))
 }
 
 /// kubectl takes a relative path from the kubeconfig's directory, and a bare command from `PATH`.

@@ -15,15 +15,15 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 const MOST_LINKS: usize = 40;
 
 /// The file to write to, as the AWS CLI chooses it: the one named, else the first of `$KUBECONFIG` that has the cluster
-/// already, else the first of `$KUBECONFIG`, else `~/.kube/config`.
+/// already, else the first of `$KUBECONFIG`, else `~/.kube/config`; `None` where there is no home either.
 pub fn target(
     explicit: Option<&Path>,
     kubeconfig_variable: Option<&OsStr>,
     home: Option<&Path>,
     cluster_entry: &str,
-) -> PathBuf {
+) -> Option<PathBuf> {
     if let Some(path) = explicit {
-        return path.to_owned();
+        return Some(path.to_owned());
     }
     let named: Vec<PathBuf> = std::env::split_paths(kubeconfig_variable.unwrap_or_default())
         .filter(|path| !path.as_os_str().is_empty())
@@ -33,8 +33,8 @@ pub fn target(
         text.is_some_and(|text| holds_cluster(&text, cluster_entry))
     });
     match holding.or(named.first()) {
-        Some(path) => path.clone(),
-        None => home.unwrap_or(Path::new("")).join(".kube/config"),
+        Some(path) => Some(path.clone()),
+        None => home.map(|home| home.join(".kube/config")),
     }
 }
 
@@ -108,7 +108,7 @@ mod tests {
         let home = Path::new("/home/me");
         let target = |explicit: Option<&Path>, variable: &[&Path]| {
             let variable = std::env::join_paths(variable).unwrap();
-            target(explicit, Some(&variable), Some(home), "demo")
+            target(explicit, Some(&variable), Some(home), "demo").unwrap()
         };
         let all: [&Path; 5] = [&missing, &broken, &empty, &other, &demo];
         assert_eq!(target(Some(&other), &all), other);
@@ -118,7 +118,9 @@ mod tests {
         assert_eq!(target(None, &[dir.path(), &demo]), demo);
         let by_default = home.join(".kube/config");
         assert_eq!(target(None, &[Path::new("")]), by_default);
-        assert_eq!(super::target(None, None, Some(home), "demo"), by_default);
+        let by_home = super::target(None, None, Some(home), "demo");
+        assert_eq!(by_home, Some(by_default));
+        assert_eq!(super::target(None, None, None, "demo"), None);
     }
 
     #[test]

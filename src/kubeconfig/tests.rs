@@ -71,7 +71,6 @@ fn the_plugin_form_is_v1_never_interactive_and_absolute() {
     entry.credential = Credential::Exec {
         command: "/opt/irsa-sidecar".into(),
         args: vec!["get-token".into(), "--cluster-name".into(), "123".into()],
-        env: vec![("IRSA_SIDECAR_LISTEN".into(), "127.0.0.1:9910".into())],
     };
     let content = merged("", &[entry.clone()]);
     assert!(content.contains("    certificate-authority: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt\n    server:"), "{content}");
@@ -86,9 +85,6 @@ users:
       - --cluster-name
       - \"123\"
       command: /opt/irsa-sidecar
-      env:
-      - name: IRSA_SIDECAR_LISTEN
-        value: \"127.0.0.1:9910\"
       interactiveMode: Never
       provideClusterInfo: false
 ";
@@ -98,7 +94,6 @@ users:
     entry.credential = Credential::Exec {
         command: "/opt/irsa-sidecar".into(),
         args: Vec::new(),
-        env: Vec::new(),
     };
     let content = merged("", &[entry]);
     assert!(

@@ -3,64 +3,49 @@
 //! First the tokens, then the kubeconfig, then ready: in a pod, `kubectl` with a missing kubeconfig silently takes the
 //! service account's own token. Files stay when the program ends; a token in them is dead within 14 minutes.
 
-use std::fmt;
+mod attempts;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use fastrand::Rng;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
-use super::eks_tokens::{EksTokens, NoToken, Subject};
+use self::attempts::{Attempts, FileError};
+use super::disk::{is_file, put};
+use super::eks_tokens::{EksTokens, Subject};
+use super::kubeconfig_file::KubeconfigFile;
 pub use super::kubeconfig_file::{FilesConfig, token_file};
-use super::kubeconfig_file::{KubeconfigFile, NoKubeconfig, is_file, not_written};
-use crate::atomic_file::{self, AtomicFileError, Mode};
-use crate::backoff::retry_delay;
+use crate::atomic_file::Mode;
 use crate::clock::Clock;
-use crate::diagnosis::{Diagnosis, Finding, Remedy, findings};
+use crate::diagnosis::{Diagnosis, findings};
 use crate::eks_token::{ClusterName, EksToken};
 use crate::partition::Region;
 use crate::store::{Reader, Trouble, Unavailable};
 
 /// How often it is looked whether the files are still there: without them clients fail, or take another identity.
 const LOOK: Duration = Duration::from_secs(5);
-/// Between two attempts, whatever chance says.
+/// Between two looks, whatever chance says.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The task that writes them.
 pub struct Files {
     tokens: Arc<EksTokens>,
     pod: Reader,
-    clock: Clock,
-    rng: Rng,
     mode: Mode,
+    clock: Clock,
     token_files: Vec<TokenFile>,
-    kubeconfig: Option<KubeconfigFile>,
+    kubeconfig: Option<(KubeconfigFile, Attempts)>,
     state: watch::Sender<State>,
-    failing: Option<Failing>,
+    are_fresh: bool,
 }
 
 struct TokenFile {
     subject: Subject,
     path: PathBuf,
     written: Option<Arc<EksToken>>,
-}
-
-/// Failures in a row.
-struct Failing {
-    count: u32,
-    since: Instant,
-    since_local: SystemTime,
-    finding: Finding,
-}
-
-/// Why a file could not be written.
-#[derive(Debug)]
-enum FileError {
-    Token(NoToken),
-    Kubeconfig(NoKubeconfig),
-    Write(AtomicFileError),
+    attempts: Attempts,
 }
 
 #[derive(Debug, Clone)]
@@ -118,6 +103,7 @@ impl Files {
                 role: None,
             },
             written: None,
+            attempts: Attempts::new(clock.clone()),
         };
         let (sender, receiver) = watch::channel(State {
             good_until: None,
@@ -131,13 +117,12 @@ impl Files {
         let files = Files {
             token_files: config.clusters.iter().map(token_file).collect(),
             mode: Mode::Exactly(config.mode),
-            rng: Rng::new(),
             tokens,
             pod,
+            kubeconfig: kubeconfig.map(|file| (file, Attempts::new(clock.clone()))),
             clock,
-            kubeconfig,
             state: sender,
-            failing: None,
+            are_fresh: false,
         };
         (files, reader)
     }
@@ -145,93 +130,75 @@ impl Files {
     /// Keeps the files fresh; never returns.
     pub async fn run(mut self) {
         loop {
-            let pause = match self.write().await {
-                Ok(()) => self.succeeded(),
-                Err(error) => self.failed(&error),
-            };
+            self.write().await;
+            self.tell();
             tokio::select! {
-                () = sleep(pause) => {}
+                () = sleep(self.pause()) => {}
                 // New credentials make new tokens.
-                () = self.pod.changed() => {}
+                () = self.pod.changed() => self.attempts().for_each(Attempts::hurry),
             }
         }
     }
 
-    /// Writes whatever is not there, or not as it should be. One file that fails keeps no other from being written.
-    async fn write(&mut self) -> Result<(), FileError> {
-        let mut outcome = Ok(());
+    /// Writes whatever is not there, or not as it should be. One file that fails keeps no other from being written, but
+    /// for the kubeconfig, which waits for all tokens.
+    async fn write(&mut self) {
         for file in &mut self.token_files {
-            outcome = outcome.and(file.write(&self.tokens, self.mode).await);
-        }
-        match &mut self.kubeconfig {
-            Some(kubeconfig) if outcome.is_ok() => {
-                Ok(kubeconfig.write(&self.pod, self.mode).await?)
+            if file.attempts.is_due() {
+                let outcome = file.write(&self.tokens, self.mode).await;
+                file.attempts.note(&file.path, outcome);
             }
-            _ => outcome,
+        }
+        let are_written = self.token_files.iter().all(|file| file.written.is_some());
+        match &mut self.kubeconfig {
+            Some((kubeconfig, attempts)) if are_written && attempts.is_due() => {
+                let outcome = kubeconfig.write(&self.pod, self.mode).await;
+                attempts.note(kubeconfig.path(), outcome.map_err(FileError::Kubeconfig));
+            }
+            Some((kubeconfig, _)) if are_written => {
+                // What is wrong with that, the next attempt says.
+                let _ = kubeconfig.put(self.mode).await;
+            }
+            _ => {}
         }
     }
 
-    /// Returns how long to wait for the next look.
-    fn succeeded(&mut self) -> Duration {
-        if self.failing.take().is_some() || self.state.borrow().good_until.is_none() {
-            let files = self.token_files.len() + usize::from(self.kubeconfig.is_some());
-            tracing::info!(files, "the files in output-dir are fresh");
-        }
-        self.tell(None);
-        self.next_token().min(LOOK)
+    fn attempts(&mut self) -> impl Iterator<Item = &mut Attempts> {
+        let of_tokens = self.token_files.iter_mut().map(|file| &mut file.attempts);
+        let of_kubeconfig = self.kubeconfig.iter_mut().map(|(_, attempts)| attempts);
+        of_tokens.chain(of_kubeconfig)
     }
 
-    /// Until the next token is half over. One that is so already is in a file that cannot be written: that keeps its pace.
-    fn next_token(&self) -> Duration {
+    /// How long to wait for the next look: at most until a token is half over, or a failed attempt may be repeated. A
+    /// token that is half over already is in a file that cannot be written: that keeps its pace.
+    fn pause(&mut self) -> Duration {
         let now = self.clock.now();
         let written = self.token_files.iter().flat_map(|file| &file.written);
         let left = written.map(|token| token.reuse_left(now));
-        left.filter(|left| !left.is_zero())
-            .min()
-            .unwrap_or(Duration::MAX)
+        let token = left.filter(|left| !left.is_zero()).min();
+        let attempt = self.attempts().filter_map(|it| it.pause_left()).min();
+        let soonest = token.into_iter().chain(attempt).fold(LOOK, Duration::min);
+        soonest.max(SHORTEST_PAUSE)
     }
 
-    /// Returns how long to wait for the next attempt.
-    fn failed(&mut self, error: &FileError) -> Duration {
-        let (diagnosis, now) = (error.diagnosis(), Instant::now());
-        let finding = diagnosis.finding;
-        let failing = self.failing.get_or_insert(Failing {
-            count: 0,
-            since: now,
-            since_local: self.clock.local(),
-            finding: findings::FILES_PENDING,
-        });
-        failing.count = failing.count.saturating_add(1);
-        let lasting = now.duration_since(failing.since);
-        let delay = retry_delay(error.remedy(), failing.count, lasting, &mut self.rng);
-        // The refresh task says what is wrong with credentials.
-        let is_said = matches!(error, FileError::Token(NoToken::Unavailable(_)));
-        if failing.finding != finding && !is_said {
-            tracing::error!(%error, finding = finding.id, "cannot write the files in output-dir");
-        }
-        failing.finding = finding;
-        let trouble = Trouble {
-            diagnosis,
-            since: failing.since_local,
-            next_attempt: self.clock.local() + delay,
-        };
-        self.tell(Some(Arc::new(trouble)));
-        delay.min(self.next_token()).max(SHORTEST_PAUSE)
-    }
-
-    fn tell(&self, trouble: Option<Arc<Trouble>>) {
+    fn tell(&mut self) {
+        let trouble = self.attempts().find_map(|attempts| attempts.trouble());
         let ends = self.token_files.iter().map(|file| {
             let written = file.written.as_ref()?;
             Some(written.expiration())
         });
         let all: Option<Vec<SystemTime>> = ends.collect();
-        let complete = self
-            .kubeconfig
-            .as_ref()
-            .is_none_or(KubeconfigFile::is_written);
+        let kubeconfig = self.kubeconfig.as_ref();
+        let complete = kubeconfig.is_none_or(|(file, _)| file.is_there());
         let good_until = all
             .filter(|_| complete)
             .and_then(|ends| ends.into_iter().min());
+        let are_fresh = trouble.is_none() && good_until.is_some();
+        if are_fresh && !self.are_fresh {
+            let files = self.attempts().count();
+            tracing::info!(files, "the files in output-dir are fresh");
+        }
+        self.are_fresh = are_fresh;
         self.state.send_replace(State {
             good_until,
             trouble,
@@ -241,60 +208,20 @@ impl Files {
 
 impl TokenFile {
     async fn write(&mut self, tokens: &EksTokens, mode: Mode) -> Result<(), FileError> {
-        if !is_file(&self.path) {
+        if !is_file(&self.path).await {
             self.written = None;
         }
-        let token = tokens.token(&self.subject).await?;
+        let token = tokens
+            .token(&self.subject)
+            .await
+            .map_err(FileError::Token)?;
         let is_in_it = |written: &Arc<_>| Arc::ptr_eq(written, &token);
         if !self.written.as_ref().is_some_and(is_in_it) {
-            let content = token.token().expose().as_bytes();
-            atomic_file::write(&self.path, content, mode)?;
+            put(&self.path, token.token().clone(), mode)
+                .await
+                .map_err(FileError::Write)?;
             self.written = Some(token);
         }
         Ok(())
-    }
-}
-
-impl FileError {
-    fn diagnosis(&self) -> Diagnosis {
-        match self {
-            FileError::Token(error) => error.diagnosis(),
-            FileError::Kubeconfig(error) => error.diagnosis(),
-            FileError::Write(error) => not_written(error),
-        }
-    }
-
-    fn remedy(&self) -> Remedy {
-        match self {
-            FileError::Token(NoToken::Unavailable(_)) => Remedy::Wait,
-            FileError::Token(_) => Remedy::Change,
-            FileError::Kubeconfig(error) => error.remedy(),
-            // A full disk may be emptied.
-            FileError::Write(_) => Remedy::Wait,
-        }
-    }
-}
-
-impl fmt::Display for FileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.diagnosis().fmt(f)
-    }
-}
-
-impl From<NoToken> for FileError {
-    fn from(error: NoToken) -> Self {
-        FileError::Token(error)
-    }
-}
-
-impl From<NoKubeconfig> for FileError {
-    fn from(error: NoKubeconfig) -> Self {
-        FileError::Kubeconfig(error)
-    }
-}
-
-impl From<AtomicFileError> for FileError {
-    fn from(error: AtomicFileError) -> Self {
-        FileError::Write(error)
     }
 }

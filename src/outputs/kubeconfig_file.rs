@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::atomic_file::{self, AtomicFileError, Mode};
+use super::disk::{is_file, off_the_loop, put};
+use crate::atomic_file::{AtomicFileError, Mode};
 use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::diagnosis::{Diagnosis, Remedy, findings};
@@ -11,6 +12,7 @@ use crate::eks::{self, Cluster, EksError};
 use crate::eks_token::ClusterName;
 use crate::kubeconfig::{self, CertificateAuthority, Credential, Entry, KubeconfigError};
 use crate::partition::Region;
+use crate::secret::Secret;
 use crate::store::{Reader, Unavailable};
 use crate::transport::{EndpointUrl, Network, Transport};
 
@@ -67,14 +69,18 @@ pub fn token_file(directory: &Path, cluster: &ClusterName) -> PathBuf {
     directory.join(format!("{cluster}.eks-token"))
 }
 
-/// The file, written once: what it says does not change while a cluster lives.
+/// The file. What it says does not change while a cluster lives, so EKS is asked once.
 #[derive(Debug)]
 pub struct KubeconfigFile {
     wanted: FilesConfig,
     path: PathBuf,
     eks: EksConfig,
     clock: Clock,
-    written: bool,
+    /// What belongs into it.
+    text: Option<String>,
+    /// Whether EKS has told it to this process.
+    is_told: bool,
+    is_there: bool,
 }
 
 /// Why there is no kubeconfig.
@@ -84,6 +90,13 @@ pub enum NoKubeconfig {
     Unavailable(Unavailable),
     /// EKS does not tell.
     Eks(EksError),
+    /// A cluster that is signed for by its id.
+    Outpost {
+        /// As it is called in `eks-cluster`.
+        name: ClusterName,
+        /// What goes there instead.
+        id: String,
+    },
     /// It cannot be put together.
     Kubeconfig(KubeconfigError),
     /// It cannot be written.
@@ -98,45 +111,115 @@ impl KubeconfigFile {
             wanted: wanted.clone(),
             eks,
             clock,
-            written: false,
+            text: None,
+            is_told: false,
+            is_there: false,
         }
     }
 
-    /// Whether it was written.
-    pub fn is_written(&self) -> bool {
-        self.written
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
-    /// Writes it where it is not there yet, or not any more.
+    /// Whether it was there at the last look.
+    pub fn is_there(&self) -> bool {
+        self.is_there
+    }
+
+    /// Writes it where it is not there yet, or not any more. While EKS cannot be asked, what an earlier process wrote is as
+    /// good; all clusters or none: with a context missing, clients would talk to another cluster.
     pub async fn write(&mut self, pod: &Reader, mode: Mode) -> Result<(), NoKubeconfig> {
-        self.written &= is_file(&self.path);
-        if self.written {
-            return Ok(());
+        if self.is_told {
+            return self.put(mode).await;
         }
         let credentials = pod.credentials().map_err(NoKubeconfig::Unavailable)?;
-        let mut entries = Vec::new();
-        for (cluster, region) in &self.wanted.clusters {
-            let described = self
-                .eks
-                .describe(&credentials, region, cluster, &self.clock)
+        if self.text.is_none() {
+            self.text = self.left_behind(&credentials).await;
+        }
+        self.put(mode).await?;
+        match self.ask(&credentials).await {
+            Ok(text) => {
+                self.is_there &= self.text.as_ref() == Some(&text);
+                (self.text, self.is_told) = (Some(text), true);
+                self.put(mode).await
+            }
+            Err(error) => {
+                // What EKS says itself, of the role or of the cluster, is not waited out.
+                if error.remedy() != Remedy::Wait {
+                    (self.text, self.is_there) = (None, false);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts back what was taken away, without EKS.
+    pub async fn put(&mut self, mode: Mode) -> Result<(), NoKubeconfig> {
+        let Some(text) = &self.text else {
+            return Ok(());
+        };
+        self.is_there &= is_file(&self.path).await;
+        if !self.is_there {
+            let content = Secret::new(text.clone());
+            put(&self.path, content, mode)
                 .await
-                .map_err(NoKubeconfig::Eks)?;
-            entries.push(Entry {
-                cluster: described.arn.clone(),
-                context: described.arn.clone(),
-                user: described.arn,
-                server: described.endpoint,
-                certificate_authority: CertificateAuthority::Data(
-                    described.certificate_authority_data,
-                ),
-                credential: Credential::TokenFile(token_file(&self.wanted.directory, cluster)),
+                .map_err(NoKubeconfig::Write)?;
+            self.is_there = true;
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, credentials: &Credentials) -> Result<String, NoKubeconfig> {
+        let mut clusters = Vec::new();
+        for (name, region) in &self.wanted.clusters {
+            let asked = self.eks.describe(credentials, region, name, &self.clock);
+            let told = asked.await.map_err(NoKubeconfig::Eks)?;
+            // Its token is signed for the id, and the one in the file for the name.
+            if let Some(id) = told.outpost_id.filter(|id| id != name.as_str()) {
+                let name = name.clone();
+                return Err(NoKubeconfig::Outpost { name, id });
+            }
+            clusters.push(kubeconfig::Told {
+                name: told.arn,
+                server: told.endpoint,
+                certificate_authority_data: told.certificate_authority_data,
             });
         }
+        self.with(clusters).map_err(NoKubeconfig::Kubeconfig)
+    }
+
+    /// What stands in the file, if it is what this process would write of clusters with these names; only EKS knows where
+    /// they are.
+    async fn left_behind(&self, credentials: &Credentials) -> Option<String> {
+        if !is_file(&self.path).await {
+            return None;
+        }
+        let path = self.path.clone();
+        let text = off_the_loop(move || kubeconfig::read(&path)).await.ok()??;
+        let account = credentials.role_arn().split(':').nth(4)?;
+        let clusters = self.wanted.clusters.iter().map(|(name, region)| {
+            let partition = region.partition().name;
+            let arn = format!("arn:{partition}:eks:{region}:{account}:cluster/{name}");
+            kubeconfig::told(&text, &arn).filter(|told| eks::is_api_server(&told.server))
+        });
+        let again = self.with(clusters.collect::<Option<_>>()?).ok()?;
+        (again == text).then_some(text)
+    }
+
+    fn with(&self, clusters: Vec<kubeconfig::Told>) -> Result<String, KubeconfigError> {
+        let named = self.wanted.clusters.iter().zip(clusters);
+        let entry = |((name, _), told): (&(ClusterName, _), kubeconfig::Told)| Entry {
+            cluster: told.name.clone(),
+            context: told.name.clone(),
+            user: told.name,
+            server: told.server,
+            certificate_authority: CertificateAuthority::Data(told.certificate_authority_data),
+            credential: Credential::TokenFile(token_file(&self.wanted.directory, name)),
+        };
+        let entries: Vec<Entry> = named.map(entry).collect();
         let current = entries.first().map_or("", |entry| entry.context.as_str());
-        let text = kubeconfig::merge(None, &entries, current).map_err(NoKubeconfig::Kubeconfig)?;
-        atomic_file::write(&self.path, text.as_bytes(), mode).map_err(NoKubeconfig::Write)?;
-        self.written = true;
-        Ok(())
+        kubeconfig::merge(None, &entries, current)
     }
 }
 
@@ -146,6 +229,16 @@ impl NoKubeconfig {
         match self {
             NoKubeconfig::Unavailable(Unavailable(trouble)) => trouble.diagnosis.clone(),
             NoKubeconfig::Eks(error) => error.diagnosis(),
+            NoKubeconfig::Outpost { name, id } => Diagnosis {
+                finding: findings::EKS_OUTPOST,
+                found: format!(
+                    "{name} is a local cluster on an Outpost, which takes no token but for its id {id}"
+                ),
+                expected: "eks-cluster with the id, and no kubeconfig from this process".to_owned(),
+                fix: format!(
+                    "run serve with --eks-cluster {id} and without --kubeconfig, and write the kubeconfig with irsa-sidecar kubeconfig --cluster-name {name} and the same --output-dir; or have kubectl ask for tokens itself: add --exec to that"
+                ),
+            },
             NoKubeconfig::Kubeconfig(error) => not_written(error),
             NoKubeconfig::Write(error) => not_written(error),
         }
@@ -155,16 +248,11 @@ impl NoKubeconfig {
     pub fn remedy(&self) -> Remedy {
         match self {
             NoKubeconfig::Eks(error) => error.remedy(),
-            NoKubeconfig::Kubeconfig(_) => Remedy::Change,
+            NoKubeconfig::Kubeconfig(_) | NoKubeconfig::Outpost { .. } => Remedy::Change,
             // A full disk may be emptied, and credentials come back.
             NoKubeconfig::Unavailable(_) | NoKubeconfig::Write(_) => Remedy::Wait,
         }
     }
-}
-
-/// Whether the file itself stands there: what a symlink leads to is somebody else's.
-pub(super) fn is_file(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 
 /// The error says what is wrong and, after a semicolon, what to do.

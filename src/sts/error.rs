@@ -10,8 +10,9 @@ use aws_sdk_sts::operation::RequestId;
 
 use super::table::{GARBLED, Row, TIMED_OUT, USELESS, assume_role, classify, unreachable};
 use crate::claims::Claims;
-use crate::diagnosis::{Diagnosis, Remedy, findings, quote};
+use crate::diagnosis::{Diagnosis, Remedy, findings, quote, word};
 use crate::role::{self, RoleArn};
+use crate::secret::scrub;
 use crate::transport::innermost;
 
 /// Why an exchange yielded nothing.
@@ -105,7 +106,7 @@ impl StsError {
             }
             SdkError::ServiceError(service) => StsErrorKind::Answered {
                 status: status.unwrap_or_default(),
-                code: plain(service.err().code().unwrap_or_default()),
+                code: word(service.err().code().unwrap_or_default()),
                 message: scrub(service.err().message().unwrap_or_default(), sent),
                 request_id: service.err().request_id().map(str::to_owned),
             },
@@ -238,39 +239,9 @@ impl fmt::Display for StsError {
 
 impl Error for StsError {}
 
-/// A code is a word; whatever else stands there is not worth repeating.
-fn plain(code: &str) -> String {
-    const LONGEST: usize = 64;
-    let word = |c: &char| c.is_ascii_alphanumeric() || "._-".contains(*c);
-    code.chars().filter(word).take(LONGEST).collect()
-}
-
-/// STS quotes parameters that it finds wrong, and the token is one.
-fn scrub(message: &str, token: &str) -> String {
-    const SUSPICIOUS: usize = 40;
-    if token.is_empty() {
-        return message.to_owned();
-    }
-    let parts = token.split('.').filter(|part| part.len() >= SUSPICIOUS);
-    let without_token = message.replace(token, "[token]");
-    parts.fold(without_token, |text, part| text.replace(part, "[token]"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_token_is_cut_out_of_what_sts_says() {
-        let text = format!("{}.{}.{}", "h".repeat(50), "c".repeat(60), "s".repeat(70));
-        let whole = format!("Value '{text}' at 'webIdentityToken' failed");
-        assert_eq!(
-            scrub(&whole, &text),
-            "Value '[token]' at 'webIdentityToken' failed"
-        );
-        let part = format!("Value '{}…'", "s".repeat(70));
-        assert_eq!(scrub(&part, &text), "Value '[token]…'");
-    }
 
     #[test]
     fn the_sentence_names_code_words_and_request_id() {

@@ -14,7 +14,7 @@ const SKEWS: [i64; 4] = [3600, -3600, 86_400, -86_400];
 const ROUNDING: f64 = 2.0;
 
 /// The control plane that issues tokens has the time of STS; only this node has not.
-fn pod_on_a_node_with_a_wrong_clock(skew: i64) -> Pod {
+pub fn pod_on_a_node_with_a_wrong_clock(skew: i64) -> Pod {
     let there = unix(now()) + skew;
     let pod = Pod::with(TokenRequest {
         claims_patch: json!({ "iat": there, "nbf": there, "exp": there + 1800 }),
@@ -34,7 +34,7 @@ fn there(skew: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs((unix(now()) + skew).unsigned_abs())
 }
 
-fn for_each_skew(test: fn(i64)) {
+pub fn for_each_skew(test: fn(i64)) {
     thread::scope(|scope| {
         for skew in SKEWS {
             scope.spawn(move || test(skew));

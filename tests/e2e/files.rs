@@ -1,6 +1,8 @@
 //! Files for `kubectl`: a token for each cluster and a kubeconfig. There before ready, whole at every moment, fresh.
 
+mod disk;
 mod failures;
+mod kubeconfig;
 mod readiness;
 mod whole;
 

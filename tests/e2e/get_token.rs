@@ -6,6 +6,7 @@ mod aws_cli;
 mod exec_info;
 mod impostors;
 mod options;
+mod refusals;
 mod running;
 
 use std::time::SystemTime;

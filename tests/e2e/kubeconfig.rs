@@ -14,6 +14,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
+use crate::clock::{for_each_skew, pod_on_a_node_with_a_wrong_clock};
 use crate::sidecar::{Finished, Launch, Pod, Sidecar, read};
 
 const BAD_USAGE: Option<i32> = Some(64);
@@ -133,6 +134,17 @@ fn a_running_sidecar_lends_its_credentials_and_the_file_is_that_of_the_aws_cli()
         (cluster.describes(), pod.emulator.sts().exchanges()),
         (1, 1)
     );
+}
+
+#[test]
+fn a_nodes_wrong_clock_is_no_reason_against_the_credentials_of_a_running_sidecar() {
+    for_each_skew(|skew| {
+        let pod = pod_on_a_node_with_a_wrong_clock(skew);
+        let sidecar = pod.ready_sidecar();
+        let ended = beside(&pod, &sidecar, &["--cluster-name", "demo", "--exec"]).output();
+        assert_eq!(ended.status.code(), Some(0), "{skew}: {ended:?}");
+        assert!(read(&default_path(&pod)).contains(pod.emulator.cluster().url()));
+    });
 }
 
 #[test]

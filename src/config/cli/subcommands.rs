@@ -6,11 +6,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, value_parser};
 
 use super::{argument, flags};
 use crate::config::settings::SETTINGS;
 use crate::config::sources::Flags;
+use crate::eks::is_api_server;
 use crate::eks_token::ClusterName;
 use crate::partition::Region;
 use crate::role::{RoleArn, role_to_assume};
@@ -70,6 +72,8 @@ pub struct InspectToken {
     pub token: Option<Secret>,
     /// Send it to STS as this cluster would.
     pub cluster: Option<ClusterName>,
+    /// Judge it as a cluster there would.
+    pub region: Option<Region>,
 }
 
 /// A kubeconfig to write.
@@ -103,7 +107,10 @@ pub enum Server {
     /// From `eks:DescribeCluster`.
     Describe,
     /// From the pod's own cluster.
-    InCluster,
+    InCluster {
+        /// A file of PEM; `None`: the one that is mounted with the service account's token.
+        certificate_authority: Option<PathBuf>,
+    },
     /// From flags.
     Named {
         /// `https://…`.
@@ -171,7 +178,7 @@ fn inspect_token() -> clap::Command {
         .about("Decodes an EKS token and checks it as the cluster would; never prints its signature")
         .long_about(
             "Decodes an EKS token and checks it by every rule of the cluster's verifier, in its order. With --cluster-name \
-             it is then sent to STS exactly as that cluster would send it, and what has to stand in aws-auth or in an access \
+             STS is asked for the time, and the token is then sent to STS exactly as that cluster would send it, and what has to stand in aws-auth or in an access \
              entry is printed. Neither signature nor session token is ever shown.",
         )
         .arg(
@@ -181,6 +188,7 @@ fn inspect_token() -> clap::Command {
         )
         .args(cluster())
         .group(ArgGroup::new("cluster").args([CLUSTER_NAME, CLUSTER_ID]))
+        .arg(region().help("The cluster's region; without it one in the partition that the token is for"))
         .args(settings(REPLAY))
         .next_line_help(true)
         .after_help(
@@ -227,22 +235,22 @@ fn kubeconfig() -> clap::Command {
             Arg::new("server")
                 .long("server")
                 .value_name("URL")
-                .conflicts_with("in-cluster")
-                .value_parser(https)
+                .value_parser(api_server)
                 .help("The API server, https://…; nothing is asked of AWS then"),
         )
         .arg(
             Arg::new("certificate-authority")
                 .long("certificate-authority")
                 .value_name("FILE")
-                .requires("server")
+                .requires("address")
                 .value_parser(value_parser!(PathBuf))
-                .help("The PEM file of the API server's CA"),
+                .help("The PEM file of the API server's CA; with --in-cluster instead of the service account's"),
         )
         .arg(flag(
             "in-cluster",
             "The API server of this pod's own cluster; nothing is asked of AWS then",
         ))
+        .group(ArgGroup::new("address").args(["server", "in-cluster"]))
         .arg(flag(
             "exec",
             "Have kubectl run this program for a token, instead of reading a token file",
@@ -251,12 +259,14 @@ fn kubeconfig() -> clap::Command {
             Arg::new("alias")
                 .long("alias")
                 .value_name("NAME")
+                .value_parser(NonEmptyStringValueParser::new())
                 .help("The context's name; without it the user's"),
         )
         .arg(
             Arg::new("user-alias")
                 .long("user-alias")
                 .value_name("NAME")
+                .value_parser(NonEmptyStringValueParser::new())
                 .help("The user's name; without it the cluster's ARN"),
         )
         .arg(flag("dry-run", "Print the merged file, write nothing"))
@@ -317,10 +327,12 @@ fn settings(names: &'static [&'static str]) -> impl Iterator<Item = Arg> {
         .map(|setting| argument(setting).help_heading("Settings"))
 }
 
-fn https(text: &str) -> Result<String, String> {
-    match text.strip_prefix("https://") {
-        Some(rest) if !rest.is_empty() => Ok(text.to_owned()),
-        _ => Err("expected https://HOST[:PORT]: kubectl sends no token over plain http".to_owned()),
+fn api_server(text: &str) -> Result<String, String> {
+    match is_api_server(text) {
+        true => Ok(text.to_owned()),
+        false => Err(
+            "expected https://HOST[:PORT][/PATH] and nothing else: kubectl sends no token over plain http".to_owned(),
+        ),
     }
 }
 
@@ -342,18 +354,22 @@ impl InspectToken {
             flags: flags(matches),
             token: token.filter(|token| token != "-").map(Secret::new),
             cluster: cluster_of(matches),
+            region: one(matches, REGION),
         }
     }
 }
 
 impl Kubeconfig {
     pub(super) fn from_matches(matches: &ArgMatches) -> Self {
+        let certificate_authority = one(matches, "certificate-authority");
         let server = match one(matches, "server") {
             Some(server) => Server::Named {
                 server,
-                certificate_authority: one(matches, "certificate-authority"),
+                certificate_authority,
             },
-            None if matches.get_flag("in-cluster") => Server::InCluster,
+            None if matches.get_flag("in-cluster") => Server::InCluster {
+                certificate_authority,
+            },
             None => Server::Describe,
         };
         Kubeconfig {

@@ -16,6 +16,8 @@ fn writes(pod: &Pod, launch: &Launch, clusters: &[(&str, &str)]) {
             "{refused}"
         );
     }
+    // It would write them again.
+    drop(sidecar);
     std::fs::remove_dir_all(pod.path("out")).expect("a directory");
 }
 

@@ -15,7 +15,7 @@ const SUBCOMMANDS: [(&str, &[&str]); 4] = [
         "get-token",
         &["cluster-name", "cluster-id", "region", "role-arn", "output"],
     ),
-    ("inspect-token", &["cluster-name", "cluster-id"]),
+    ("inspect-token", &["cluster-name", "cluster-id", "region"]),
     (
         "kubeconfig",
         &[

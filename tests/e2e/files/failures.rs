@@ -157,6 +157,37 @@ fn try_one(bad: &Bad) {
 }
 
 #[test]
+fn each_file_that_cannot_be_written_is_named_by_itself_and_once() {
+    let pod = Pod::new();
+    let names = ["demo", "second", "third"];
+    for name in &names[1..] {
+        add_cluster(&pod, name, "eu-west-1");
+        fs::create_dir_all(token_file(&pod, name)).expect("a directory");
+    }
+    let sidecar = serve(&pod, &names).start();
+    sidecar.wait_finding(FINDING);
+    let said = |name: &str| {
+        let path = token_file(&pod, name).display().to_string();
+        let is_about = |event: &serde_json::Value| {
+            let error = event["error"].as_str().unwrap_or_default();
+            event["finding"] == FINDING && event["file"] == path.as_str() && error.contains(&path)
+        };
+        sidecar
+            .events()
+            .iter()
+            .filter(|event| is_about(event))
+            .count()
+    };
+    assert_taken(pod.emulator.cluster(), &token_file(&pod, "demo"));
+    fs::remove_dir(token_file(&pod, "second")).expect("a directory");
+    let written = crate::sidecar::eventually(|| token_file(&pod, "second").is_file());
+    assert!(written, "{}", sidecar.log());
+    assert_eq!(names.map(said), [0, 1, 1], "{}", sidecar.log());
+    fs::remove_dir(token_file(&pod, "third")).expect("a directory");
+    sidecar.wait_ready();
+}
+
+#[test]
 fn a_file_that_is_gone_and_cannot_be_written_again_is_no_longer_ready() {
     let pod = Pod::new();
     let sidecar = serve(&pod, &["demo"]).start();

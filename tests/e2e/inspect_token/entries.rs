@@ -145,3 +145,22 @@ fn where_the_role_is_not_known_the_missing_path_is_pointed_out() {
         );
     }
 }
+
+#[test]
+fn the_role_of_the_pod_is_found_wherever_it_is_configured() {
+    let (pod, _, token) = stranger();
+    let file = pod.path("settings.yaml");
+    std::fs::write(&file, format!("roleArn: {ROLE_WITH_PATH}\n")).expect("a file");
+    let file = file.to_str().expect("a path");
+    for (name, value) in [
+        ("IRSA_SIDECAR_ROLE_ARN", ROLE_WITH_PATH),
+        ("IRSA_SIDECAR_CONFIG", file),
+        ("AWS_ROLE_ARN", ROLE_WITH_PATH),
+    ] {
+        let ended = inspect(&pod, &["--cluster-name", "closed"])
+            .env(name, value)
+            .given(token.as_bytes());
+        let wanted = format!("--principal-arn {ROLE_WITH_PATH} ");
+        assert!(ended.stdout.contains(&wanted), "{name}: {ended:?}");
+    }
+}

@@ -164,3 +164,30 @@ fn what_is_no_token_at_all_is_told_and_ends() {
     );
     assert_eq!(pod.emulator.sts().calls(), []);
 }
+
+/// A name that runs on into the session token, or has a piece of it in its place.
+#[test]
+fn names_that_are_none_are_shown_only_as_far_as_they_could_be_some() {
+    let pod = Pod::new();
+    let url = Presigned::now().url();
+    let piece = "FwoGZXIvYXdzEBYaDExampleToken";
+    let credential = format!("X-Amz-Credential=ASIAX%26X-Amz-Security-Token%3D{piece}");
+    let header =
+        format!("X-Amz-SignedHeaders=x-k8s-aws-id%3Bhost%3Bhost%26X-Amz-Security-Token={piece}&x=");
+    for broken in [
+        url.replace("X-Amz-Credential=", &format!("{credential}&x=")),
+        url.replace("X-Amz-SignedHeaders=", &header),
+        url.replace("X-Amz-Credential=", &format!("X-Amz-Credential={piece}")),
+        url.replace("%3Bx-k8s", &format!("%3B{piece}%3Bx-k8s")),
+        url.replace("%2Feu-west-1", &format!("%2F{piece}")),
+        url.replace("X-Amz-Date=", &format!("X-Amz-Date={piece}")),
+        url.replace("&Version=", &format!("&{piece}=")),
+        url.replace("https:", &format!("{piece}:")),
+        url.replace(".com/", &format!(".com:{piece}/")),
+        url.replace("sts.", &format!("sts.{piece}.")),
+    ] {
+        assert_ne!(broken, url);
+        let token = token_of(&broken);
+        assert_nothing_shown(&inspect(&pod, &[&token]).output(), &token);
+    }
+}

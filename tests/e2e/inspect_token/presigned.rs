@@ -173,6 +173,9 @@ pub(super) fn assert_nothing_shown(said: &Finished, token: &str) {
             assert!(!said.contains(&part), "{part} is in\n{said}");
         }
     }
-    let moves = |c: char| (c.is_control() && c != '\n') || ('\u{200b}'..='\u{202e}').contains(&c);
+    let moves = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+    };
     assert!(!said.contains(moves), "{said:?}");
 }

@@ -63,8 +63,12 @@ fn cases() -> Vec<Case> {
             "eks-token-clock",
             &["Signature not yet current"],
         ),
+        // An STS that does not tell its time, or the token would break the rule of its age.
         of_sts(
-            |pod| pod.emulator.sts().set_clock_skew(1200),
+            |pod| {
+                pod.emulator.sts().fail(Fault::NoDate);
+                pod.emulator.sts().set_clock_skew(1200);
+            },
             "eks-token-clock",
             &["Signature expired", "it is behind"],
         ),
@@ -102,12 +106,41 @@ fn cases() -> Vec<Case> {
             &[
                 "400 \"Throttling\"",
                 "use one token for as long as it lasts",
+                "\nlog             sts getCallerIdentity was throttled: …",
             ],
+        ),
+        of_sts(
+            |pod| pod.emulator.sts().fail(Fault::ServerError(429)),
+            "sts-throttled",
+            &[
+                "STS answered 429",
+                "\nlog             sts getCallerIdentity failed: error from AWS (expected 200, got 429) on eu-west-1 endpoint. Body: …",
+            ],
+        ),
+        of_sts(
+            |pod| says(pod, 400, "SlowDown", "Please reduce your request rate."),
+            "sts-throttled",
+            &["400 \"SlowDown\""],
+        ),
+        // The verifier looks for the word in the whole answer.
+        of_sts(
+            |pod| says(pod, 500, "InternalFailure", "Throttling in the back end."),
+            "sts-throttled",
+            &["\nlog             sts getCallerIdentity was throttled: …"],
+        ),
+        of_sts(
+            |pod| says(pod, 400, "RequestTimeout", "Too slow."),
+            "sts-unavailable",
+            &["400 \"RequestTimeout\""],
         ),
         of_sts(
             |pod| pod.emulator.sts().fail(Fault::ServerError(503)),
             "sts-unavailable",
-            &["STS answered 503", "AWS Health Dashboard"],
+            &[
+                "STS answered 503",
+                "AWS Health Dashboard",
+                "\nlog             sts getCallerIdentity failed: error from AWS (expected 200, got 503) on eu-west-1 endpoint. Body: …",
+            ],
         ),
         of_sts(
             |pod| {
@@ -189,6 +222,16 @@ fn try_one(case: &Case) {
         );
     }
     assert_nothing_shown(&ended, &token);
+    // The cluster's own words, up to what STS answered.
+    let mut lines = ended.stdout.lines();
+    let log = lines.find_map(|line| line.strip_prefix("log "));
+    // With a wrong clock the emulator's cluster does not come to ask STS.
+    if let Some(words) = log.filter(|_| case.finding != "eks-token-clock") {
+        let words = words.trim_start().trim_end_matches('…');
+        let refusal = pod.emulator.cluster().review(&token);
+        let refusal = refusal.expect_err("STS refuses");
+        assert!(refusal.contains(words), "{words:?} is not in {refusal}");
+    }
     // Neither entry nor command helps somebody whom STS does not know.
     assert!(!ended.stdout.contains("aws-auth") && !ended.stdout.contains("create-access-entry"));
 }
@@ -254,6 +297,29 @@ fn without_another_address_a_token_goes_to_its_own_host_and_a_broken_one_nowhere
 
     let ended = run(&token_of(&url));
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    let targets: Vec<String> = proxy.seen().into_iter().map(|seen| seen.target).collect();
-    assert_eq!(targets, ["sts.eu-west-1.amazonaws.com:443"]);
+    let targets: BTreeSet<String> = proxy.seen().into_iter().map(|it| it.target).collect();
+    let own = "sts.eu-west-1.amazonaws.com:443".to_owned();
+    assert_eq!(targets, BTreeSet::from([own]));
+}
+
+#[test]
+fn over_tls_the_tokens_own_host_is_sent_too() {
+    let pod = Pod::new();
+    open_session(&pod, ACCESS_KEY_ID, SESSION_TOKEN);
+    let bundle = pod.path("ca.pem");
+    fs::write(&bundle, pod.emulator.ca_pem()).expect("a bundle");
+    let token = Presigned::now().token();
+    let over_tls = || {
+        inspect(&pod, &[&token, "--cluster-name", "demo"])
+            .env("AWS_ENDPOINT_URL_STS", pod.emulator.tls_url())
+    };
+    // The host is signed: only with the token's is the signature good.
+    let ended = over_tls().env("AWS_CA_BUNDLE", &bundle).output();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert_eq!(line(&ended, "replay"), "STS accepted it");
+    pod.emulator.sts().fail(Fault::ServerError(302));
+    let ended = over_tls().env("AWS_CA_BUNDLE", &bundle).output();
+    let replay = line(&ended, "replay");
+    assert!(replay.contains("STS answered 302"), "{}", ended.stdout);
+    assert_nothing_shown(&ended, &token);
 }

@@ -49,6 +49,14 @@ fn arguments_that_do_not_go_together_are_bad_usage() {
             "expected https://HOST[:PORT]",
         ),
         (
+            &["--cluster-name", "demo", "--exec", "--alias", ""],
+            "--alias",
+        ),
+        (
+            &["--cluster-name", "demo", "--exec", "--user-alias", ""],
+            "--user-alias",
+        ),
+        (
             &[
                 "--cluster-name",
                 "demo",
@@ -67,7 +75,7 @@ fn arguments_that_do_not_go_together_are_bad_usage() {
                 "--certificate-authority",
                 "ca.pem",
             ],
-            "--server <URL>",
+            "--server <URL>|--in-cluster",
         ),
         (
             &[
@@ -102,6 +110,56 @@ fn arguments_that_do_not_go_together_are_bad_usage() {
     );
     assert_eq!(pod.emulator.sts().calls(), []);
     assert!(!default_path(&pod).exists());
+}
+
+#[test]
+fn a_server_is_an_https_address_and_nothing_else() {
+    let pod = Pod::new();
+    for (server, is_one) in [
+        ("https://a", true),
+        ("https://10.0.0.1:6443", true),
+        ("https://[fd00::1]:443", true),
+        ("https://rancher.example.com/k8s/clusters/c-1", true),
+        ("https://", false),
+        ("https://:443", false),
+        ("https://a:", false),
+        ("https://a:0", false),
+        ("https://a:65536", false),
+        ("https://a b", false),
+        ("https://a\n", false),
+        ("https://me@a", false),
+        ("https://me:secret@a", false),
+        ("https://a?x=y", false),
+        ("https://a/#x", false),
+        ("http://a", false),
+        ("a:443", false),
+    ] {
+        let arguments = ["--cluster-name", "demo", "--exec", "--dry-run", "--server"];
+        let ended = alone(&pod, &arguments).arg(server).output();
+        match is_one {
+            true => assert!(
+                ended.stdout.contains(&format!("server: {server}\n")) || server.contains('['),
+                "{ended:?}"
+            ),
+            false => assert_failed(&ended, BAD_USAGE, &["expected https://HOST[:PORT][/PATH]"]),
+        }
+        assert_eq!(ended.status.success(), is_one, "{ended:?}");
+    }
+}
+
+#[test]
+fn a_name_that_cannot_be_a_file_has_no_token_file() {
+    let pod = Pod::new();
+    let words = "names no cluster; expected NAME, the name with up to 100 letters, digits and _.-";
+    for name in ["../x", "a/b", ".hidden", "a b", &"a".repeat(101)] {
+        let arguments = ["--cluster-name", name, "--output-dir", "/out"];
+        assert_failed(&alone(&pod, &arguments).output(), BAD_USAGE, &[words]);
+        // The plugin signs for whatever a self-hosted authenticator is called.
+        let arguments = ["--cluster-name", name, "--exec", "--dry-run"];
+        let plugin = alone(&pod, &arguments).arg("--server").arg("https://a");
+        assert_eq!(plugin.output().status.code(), Some(0), "{name}");
+    }
+    assert_eq!(pod.emulator.sts().calls(), []);
 }
 
 #[test]

@@ -103,12 +103,57 @@ fn in_the_cluster_the_server_is_where_every_pod_finds_it() {
         "--cluster-name=demo",
         "--in-cluster",
         "--exec",
-    ]);
+    ])
+    .env("HOME", pod.path("home"));
     assert_failed(
         &outside.output(),
         FAILED,
         &["KUBERNETES_SERVICE_HOST", "--server"],
     );
+}
+
+#[test]
+fn in_the_cluster_another_ca_file_can_be_named_and_one_that_is_not_there_is_warned_of() {
+    let pod = Pod::new();
+    let launch = || {
+        Launch::new(["kubeconfig", "--cluster-name=demo", "--in-cluster"])
+            .arg("--exec")
+            .arg("--dry-run")
+            .env("KUBERNETES_SERVICE_HOST", "10.100.0.1")
+            .env("KUBERNETES_SERVICE_PORT", "443")
+            .env("HOME", pod.path("home"))
+    };
+    let run = |launch: Launch| {
+        let ended = launch.output();
+        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+        let authority = &yaml(&ended.stdout)["clusters"][0]["cluster"]["certificate-authority"];
+        let authority = authority.as_str().expect("a path").to_owned();
+        (authority, ended.stderr)
+    };
+    let mounted = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+    assert!(!Path::new(mounted).exists(), "this test runs in no pod");
+    let (authority, words) = run(launch());
+    assert_eq!(authority, mounted);
+    for part in [
+        &format!("warning: there is no {mounted}"),
+        "automountServiceAccountToken: false",
+        "--certificate-authority",
+    ] {
+        assert!(words.contains(part), "{part:?} is not in {words}");
+    }
+
+    let file = pod.path("ca.pem");
+    let file = file.to_str().expect("a path");
+    let named = || launch().arg("--certificate-authority").arg(file);
+    let (authority, words) = run(named());
+    assert_eq!(authority, file);
+    assert!(
+        words.contains(&format!("warning: there is no {file}")),
+        "{words}"
+    );
+    assert!(!words.contains("automount"), "{words}");
+    fs::write(file, pod.emulator.ca_pem()).expect("a CA");
+    assert_eq!(run(named()), (file.to_owned(), String::new()));
 }
 
 #[test]

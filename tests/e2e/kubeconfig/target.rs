@@ -3,10 +3,10 @@
 use std::env::join_paths;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{FAILED, alone, assert_failed, default_path};
+use super::{BAD_USAGE, FAILED, alone, assert_failed, default_path};
 use crate::sidecar::{Launch, Pod, read};
 
 const ARGUMENTS: [&str; 3] = ["--cluster-name", "demo", "--exec"];
@@ -17,7 +17,7 @@ fn with_list(pod: &Pod, list: &[&PathBuf]) -> Launch {
 }
 
 #[track_caller]
-fn assert_written(pod: &Pod, launch: &Launch, path: &PathBuf) {
+fn assert_written(pod: &Pod, launch: &Launch, path: &Path) {
     let ended = launch.output();
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     let told = format!(" {}\n", path.display());
@@ -45,6 +45,23 @@ fn the_file_is_the_one_named_or_one_of_the_list_or_the_one_in_the_home() {
         let launch = alone(&pod, &ARGUMENTS).env("KUBECONFIG", list);
         assert_written(&pod, &launch, &default_path(&pod));
     }
+}
+
+#[test]
+fn without_a_home_a_file_has_to_be_named() {
+    let pod = Pod::new();
+    let homeless = || alone(&pod, &ARGUMENTS).without("HOME");
+    let output = homeless().command().current_dir(pod.dir.path()).output();
+    let output = output.expect("the binary runs");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), BAD_USAGE, "{words}");
+    assert!(
+        words.contains("set --kubeconfig, KUBECONFIG or HOME"),
+        "{words}"
+    );
+    assert!(!pod.path(".kube").exists());
+    let file = pod.path("file");
+    assert_written(&pod, &homeless().env("KUBECONFIG", &file), &file);
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl Kubectl {
     }
 }
 
-/// Two at a time: each of them is a megabyte of program text for every core to read.
+/// Two at a time: each of them is 50 MB of program, and a core's work for a moment.
 pub(super) fn with_every_kubectl(test: impl Fn(&Kubectl) + Sync) {
     let every = Kubectl::every();
     let (odd, even): (Vec<_>, Vec<_>) = every

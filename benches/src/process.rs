@@ -7,11 +7,11 @@ use std::process::Child;
 use crate::Failure;
 
 /// A running server.
-pub(crate) struct Process(pub(crate) Child);
+pub struct Process(pub Child);
 
 impl Process {
     /// Resident memory in bytes.
-    pub(crate) fn rss(&self) -> Result<u64, Failure> {
+    pub fn rss(&self) -> Result<u64, Failure> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
         let kib = status
             .lines()
@@ -20,7 +20,7 @@ impl Process {
     }
 
     /// Processor time so far in seconds, in the server and in the kernel on its behalf.
-    pub(crate) fn cpu_seconds(&self) -> Result<f64, Failure> {
+    pub fn cpu_seconds(&self) -> Result<f64, Failure> {
         // USER_HZ: 100 on every architecture that this runs on (proc_pid_stat(5)).
         const TICKS_PER_SECOND: f64 = 100.0;
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;

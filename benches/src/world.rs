@@ -1,10 +1,9 @@
 //! What the sidecar needs around it, and the sidecar in it: the release binary in the environment of a pod.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStderr, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use emulator::{Emulator, ROLE_ARN, TokenRequest, Volume};
@@ -13,30 +12,36 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use crate::Failure;
-use crate::cores::Cores;
-use crate::load::Mode;
 use crate::process::Process;
 
+/// The region of the pod and of its cluster.
+pub const REGION: &str = "eu-west-1";
+
 /// An emulator, a token, and a place for files.
-pub(crate) struct World {
-    pub(crate) emulator: Emulator,
-    pub(crate) token: String,
+pub struct World {
+    /// The other side.
+    pub emulator: Emulator,
+    /// What the volume holds.
+    pub token: String,
     volume: Volume,
     dir: TempDir,
-    sidecar: PathBuf,
 }
 
 /// A sidecar with credentials.
-pub(crate) struct Sidecar {
-    pub(crate) process: Process,
-    pub(crate) address: SocketAddr,
-    /// From the moment before its exec.
-    pub(crate) listening_after: Duration,
-    pub(crate) ready_after: Duration,
+pub struct Sidecar {
+    /// The program.
+    pub process: Process,
+    /// Its credentials door.
+    pub address: SocketAddr,
+    /// From the moment before its exec
+    pub listening_after: Duration,
+    /// … until it had credentials.
+    pub ready_after: Duration,
 }
 
 impl World {
-    pub(crate) fn new(sidecar: &Path) -> Result<Self, Failure> {
+    /// Without a sidecar yet.
+    pub fn new() -> Result<Self, Failure> {
         let emulator = Emulator::start();
         let dir = tempfile::tempdir()?;
         let token = emulator.issuer().token(&TokenRequest::default());
@@ -46,20 +51,18 @@ impl World {
             token,
             volume,
             dir,
-            sidecar: sidecar.to_owned(),
         })
     }
 
-    /// Starts it and waits for its first credentials.
-    pub(crate) fn start(&self, cores: &Cores) -> Result<Sidecar, Failure> {
-        let mut command = cores.server(&self.sidecar);
+    /// Starts this program, which is the sidecar or runs it, and waits for its first credentials.
+    pub fn start(&self, mut command: Command) -> Result<Sidecar, Failure> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command
             .arg("serve")
             .env_clear()
             .env("PATH", path)
             .env("AWS_ROLE_ARN", ROLE_ARN)
-            .env("AWS_REGION", "eu-west-1")
+            .env("AWS_REGION", REGION)
             .env("AWS_WEB_IDENTITY_TOKEN_FILE", self.volume.token_path())
             .env("AWS_ENDPOINT_URL_STS", self.emulator.url())
             .env("IRSA_SIDECAR_LISTEN", "127.0.0.1:0")
@@ -75,7 +78,7 @@ impl World {
         let started = Instant::now();
         let mut child = command
             .spawn()
-            .map_err(|error| format!("{}: {error}", self.sidecar.display()))?;
+            .map_err(|error| format!("{command:?}: {error}"))?;
         let log = child.stderr.take().expect("it was asked for");
         let process = Process(child);
         let (mut address, mut listening_after) = (None, None);
@@ -102,20 +105,13 @@ impl World {
         Err(format!("the sidecar did not get credentials:\n{}", lines.text).into())
     }
 
-    /// What a client with an authorization token sends.
-    pub(crate) fn request(&self, address: SocketAddr, mode: Mode) -> Result<String, Failure> {
-        let authorization = fs::read_to_string(self.authorization_token_file())?;
-        let connection = match mode {
-            Mode::KeepAlive => "keep-alive",
-            Mode::NewConnection => "close",
-        };
-        Ok(format!(
-            "GET /v1/credentials HTTP/1.1\r\nhost: {address}\r\nauthorization: {authorization}\r\n\
-             user-agent: bench\r\naccept: */*\r\nconnection: {connection}\r\n\r\n"
-        ))
+    /// A place for a client's own files.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
-    fn authorization_token_file(&self) -> PathBuf {
+    /// What clients have to show is in this file.
+    pub fn authorization_token_file(&self) -> PathBuf {
         self.dir.path().join("authorization-token")
     }
 }
