@@ -7,7 +7,8 @@ use std::process::Command;
 use super::{assert_taken, names_in, serve, token_file};
 use crate::sidecar::{Pod, eventually, read};
 
-/// Does not return from `fsync` while the file that `HUNG` names is there, nor before the microseconds in `SLOW` are over.
+/// Does not return from `fsync` while the file that `HUNG` names is there, and takes the microseconds in `SLOW`, no
+/// more and no less, where that is set.
 const HANGS: &str = r#"
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -20,7 +21,7 @@ int fsync(int descriptor) {
         usleep(10000);
     const char *slow = getenv("SLOW");
     if (slow)
-        usleep(atoi(slow));
+        return usleep(atoi(slow));
     return syscall(SYS_fsync, descriptor);
 }
 "#;

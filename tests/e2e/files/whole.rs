@@ -49,7 +49,7 @@ fn who_reads_in_a_loop_sees_nothing_but_whole_tokens_while_they_are_replaced() {
         add_cluster(&pod, "second", "eu-west-1"),
         add_cluster(&pod, "third", "eu-central-1"),
     ];
-    let mut sidecar = serve(&pod, &["demo", "second", "third=eu-central-1"]).start();
+    let sidecar = serve(&pod, &["demo", "second", "third=eu-central-1"]).start();
     sidecar.wait_ready();
     let done = AtomicBool::new(false);
     let seen: Vec<Seen> = thread::scope(|scope| {
@@ -76,13 +76,13 @@ fn who_reads_in_a_loop_sees_nothing_but_whole_tokens_while_they_are_replaced() {
             assert_ne!(pair[0].1, pair[1].1, "written into the old file");
         }
     }
-    sidecar.signal("TERM");
-    sidecar.wait();
-    let left = names_in(&pod.path("out"));
-    assert!(
-        left.iter().all(|name| name.ends_with(".eks-token")),
-        "{left:?}"
-    );
+    // One may be written at this moment; what was left by an earlier one would stay.
+    let mut left = Vec::new();
+    let clean = eventually(|| {
+        left = names_in(&pod.path("out"));
+        left.iter().all(|name| name.ends_with(".eks-token"))
+    });
+    assert!(clean, "{left:?}");
 }
 
 #[test]
