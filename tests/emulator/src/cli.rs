@@ -20,7 +20,7 @@ Options of serve:
   --ca-file FILE              CA of the TLS door and of the cluster [default: DIR/../ca.pem]
   -h, --help                  this text
 
-Options of demo, which runs this sidecar on an emulator of its own and shows what happens:
+Options of demo, which runs this sidecar on an emulator of its own and shows what happens, up to kubectl:
   --sidecar PATH              the irsa-sidecar program
   --once                      goes through it once, instead of running until Ctrl-C
 
