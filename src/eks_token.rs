@@ -25,7 +25,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use crate::clock::{END_OF_TIME, Moment, rfc3339, unix_seconds};
+use crate::clock::{END_OF_TIME, Moment, distance, rfc3339, unix_seconds};
 use crate::credentials::Credentials;
 use crate::partition::Region;
 use crate::secret::Secret;
@@ -49,8 +49,8 @@ const MARGIN: Duration = Duration::from_secs(60);
 pub const ENOUGH: Duration = LIFE.saturating_add(MARGIN);
 /// How long one token is given to all who ask: every new one costs the cluster a request to STS.
 const REUSE: Duration = Duration::from_secs(7 * 60);
-/// In seconds: an `expirationTimestamp` that is off by as much misleads nobody.
-const STEP: u64 = 5;
+/// An `expirationTimestamp` that is off by as much misleads nobody.
+const STEP: Duration = Duration::from_secs(5);
 
 /// RFC 3986's unreserved characters stay as they are.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -169,8 +169,8 @@ pub struct EksToken {
     /// In the node's own clock, whole seconds.
     expiration: SystemTime,
     minted: Moment,
-    /// How many seconds the corrected time was ahead of the node's own.
-    lead: i64,
+    /// What the node's own clock said then.
+    minted_local: SystemTime,
     reuse: Duration,
     signer: Signer,
 }
@@ -218,14 +218,10 @@ pub fn mint(
         token: presign(&credentials.into(), region, cluster, use_fips, now.wall)?,
         expiration,
         minted: now,
-        lead: lead(now, local),
+        minted_local: local,
         reuse: REUSE.min(life / 2),
         signer: Signer::of(credentials),
     })
-}
-
-fn lead(now: Moment, local: SystemTime) -> i64 {
-    unix_seconds(now.wall) - unix_seconds(local)
 }
 
 /// Without the fraction; X-Amz-Date has none either.
@@ -256,9 +252,9 @@ impl EksToken {
     /// Whether it may be given out again: the same credentials would sign, it is young enough, and the node's clock, in
     /// which its end is given, was not stepped since.
     pub fn reusable(&self, now: Moment, local: SystemTime, credentials: &Credentials) -> bool {
-        self.signer == Signer::of(credentials)
-            && !self.reuse_left(now).is_zero()
-            && lead(now, local).abs_diff(self.lead) <= STEP
+        let ticked = now.tick.saturating_duration_since(self.minted.tick);
+        let was_stepped = distance(local, self.minted_local + ticked) > STEP;
+        self.signer == Signer::of(credentials) && !self.reuse_left(now).is_zero() && !was_stepped
     }
 }
 

@@ -157,7 +157,7 @@ fn every_vector_of_the_aws_cli_is_met_byte_for_byte() {
         let token = token.unwrap();
         assert_eq!(token.expose(), text(&output["token"]));
         let token = EksToken {
-            lead: 0,
+            minted_local: signed_at,
             token,
             expiration: whole_second(signed_at) + LIFE,
             minted: moment(signed_at),
