@@ -276,7 +276,7 @@ fn kubeconfig() -> clap::Command {
         .after_help(
             "Examples:\n  \
              irsa-sidecar kubeconfig --cluster-name demo --output-dir /var/run/eks\n  \
-             irsa-sidecar kubeconfig --cluster-name demo --exec --in-cluster --kubeconfig /work/kubeconfig\n\n\
+             irsa-sidecar kubeconfig --cluster-name demo --exec --in-cluster --kubeconfig /home/app/.kube/config\n\n\
              Needs eks:DescribeCluster on the cluster, unless --server or --in-cluster is given.",
         )
 }
