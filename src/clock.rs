@@ -143,6 +143,11 @@ pub fn rfc3339(time: SystemTime) -> String {
         .unwrap_or_else(|_| "a time out of range".to_owned())
 }
 
+/// A duration as people say it, without its fraction of a second.
+pub fn whole(duration: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(duration.as_secs()))
+}
+
 /// Whole seconds since 1970, rounded down; negative before.
 pub fn unix_seconds(time: SystemTime) -> i64 {
     DateTime::from(time).secs()

@@ -13,6 +13,7 @@ use crate::diagnosis::{Diagnosis, Finding, findings, quote};
 use crate::eks_token::ClusterName;
 use crate::identity::{Identity, IdentityError};
 use crate::inspection::{CLUSTER_HEADER, Inspection};
+use crate::secret::scrub;
 use crate::transport::{EndpointUrl, Network, Transport, TransportError};
 
 /// Where STS is, and how to get there.
@@ -141,9 +142,10 @@ fn refusal(body: &[u8]) -> (String, String) {
     let Ok(Body { error }) = serde_json::from_slice(body) else {
         return (String::new(), String::new());
     };
-    let ends = ["The Canonical String", "X-Amz-", "GET\n"];
-    let end = ends.iter().filter_map(|end| error.message.find(end)).min();
-    let message = &error.message[..end.unwrap_or(error.message.len())];
+    let message = scrub(&error.message, "");
+    let ends = ["X-Amz-", "GET\n"];
+    let end = ends.iter().filter_map(|end| message.find(end)).min();
+    let message = &message[..end.unwrap_or(message.len())];
     (error.code, message.trim_end().to_owned())
 }
 

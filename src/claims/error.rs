@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use crate::clock::rfc3339;
+use crate::clock::{rfc3339, whole};
 use crate::diagnosis::{Diagnosis, Finding, Remedy, findings, quote};
 
 /// Why a token must not be sent to STS.
@@ -181,8 +181,4 @@ pub(super) fn list(audiences: &[String]) -> String {
         shown.push(format!("{} more", audiences.len() - SHOWN));
     }
     shown.join(", ")
-}
-
-fn whole(duration: Duration) -> humantime::FormattedDuration {
-    humantime::format_duration(Duration::from_secs(duration.as_secs()))
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{Environment, Failure, Output};
-use crate::clock::{Clock, rfc3339};
+use crate::clock::{Clock, rfc3339, whole};
 use crate::config::{self, InspectToken};
 use crate::diagnosis::{findings, quote};
 use crate::eks_token::{ClusterName, LONGEST};
@@ -186,7 +186,7 @@ impl Report {
             None => format!("{} ago by {whose}", whole(found.age().unwrap_or_default())),
         };
         self.line("signed at", &format!("{}, {age}", rfc3339(signed_at)));
-        self.line("life left", &whole(found.remaining()));
+        self.line("life left", &whole(found.remaining()).to_string());
         let is_old = matches!(&found.verdict, Err(violation) if violation.rule == Rule::Age);
         let wrong = |millis: i64, how: &str| {
             let distance = whole(Duration::from_millis(millis.unsigned_abs()));
@@ -226,8 +226,4 @@ impl Report {
                 .push_str("\nThere are no access entries for such an ARN.\n"),
         }
     }
-}
-
-fn whole(duration: Duration) -> String {
-    humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
 }

@@ -89,10 +89,15 @@ impl EksTokens {
             None => self.pod.clone(),
             Some(role) => self.roles.reader(role).map_err(NoToken::TooManyRoles)?,
         };
-        if let Some(credentials) = reader.lasting(eks_token::ENOUGH)
-            && self.pod.is_settled()
-        {
-            return self.kept_or_minted(subject, &credentials);
+        if self.pod.is_settled() {
+            if let Ok(credentials) = reader.credentials()
+                && let Some(token) = self.kept(subject, &credentials)
+            {
+                return Ok(token);
+            }
+            if let Some(credentials) = reader.lasting(eks_token::ENOUGH) {
+                return self.mint(subject, &credentials);
+            }
         }
         // The rest may take a while.
         let Ok(_held) = self.holds.try_acquire() else {
@@ -101,25 +106,14 @@ impl EksTokens {
         let deadline = Instant::now() + HOLD;
         // A token that is signed at a wrong time is refused by everybody.
         self.pod.settled(Instant::now() + SETTLE).await;
-        let credentials = match reader.credentials() {
-            // What is there may have been shared out already.
-            Ok(credentials) if self.kept(subject, &credentials).is_some() => credentials,
-            _ => reader
-                .credentials_for(eks_token::ENOUGH, deadline)
-                .await
-                .map_err(NoToken::Unavailable)?,
-        };
-        self.kept_or_minted(subject, &credentials)
-    }
-
-    fn kept_or_minted(
-        &self,
-        subject: &Subject,
-        credentials: &Credentials,
-    ) -> Result<Arc<EksToken>, NoToken> {
-        match self.kept(subject, credentials) {
+        let credentials = reader
+            .credentials_for(eks_token::ENOUGH, deadline)
+            .await
+            .map_err(NoToken::Unavailable)?;
+        // Others may have waited for the same.
+        match self.kept(subject, &credentials) {
             Some(token) => Ok(token),
-            None => self.mint(subject, credentials),
+            None => self.mint(subject, &credentials),
         }
     }
 

@@ -184,7 +184,7 @@ fn inspect_token() -> clap::Command {
         .arg(
             Arg::new("token")
                 .value_name("TOKEN")
-                .help("The token, or an ExecCredential; from stdin when it is left out or -"),
+                .help("The token, or an ExecCredential; from stdin when it is left out or -, as an argument shows in lists of processes"),
         )
         .args(cluster())
         .group(ArgGroup::new("cluster").args([CLUSTER_NAME, CLUSTER_ID]))
