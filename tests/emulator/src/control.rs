@@ -225,6 +225,7 @@ fn call_json(call: &Call) -> Value {
         "role_arn": call.role_arn,
         "subject": call.subject,
         "caller": call.caller,
+        "access_key_id": call.access_key_id,
     })
 }
 

@@ -15,6 +15,7 @@ use crate::certificate::Certificate;
 use crate::cluster::{self, Cluster, Clusters};
 use crate::door::Cut;
 use crate::issuer::Issuer;
+use crate::s3;
 use crate::sts::{self, ROLE_ARN, Sts};
 use crate::{control, door};
 
@@ -188,6 +189,8 @@ impl Aws {
     async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
         if cluster::is_for_eks(request.uri().path()) {
             cluster::describe(self.sts, self.clusters, request).await
+        } else if s3::is_for_s3(&request) {
+            s3::answer(self.sts, request).await
         } else {
             sts::answer(self.sts, request).await
         }

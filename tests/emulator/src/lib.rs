@@ -6,7 +6,7 @@
 //!
 //! In reading order: [`issuer`](Issuer) signs what a [`TokenRequest`] asks for, [`Volume`] puts it
 //! where a pod finds it, [`Sts`] exchanges it for credentials, a [`Cluster`] takes tokens that were
-//! made with those; `control` is the door for other languages.
+//! made with those; `s3` is for clients that can do nothing else, `control` the door for other languages.
 
 mod certificate;
 mod clock;
@@ -18,6 +18,7 @@ mod form;
 mod issuer;
 mod partition;
 mod random;
+mod s3;
 mod sts;
 mod token_request;
 mod volume;

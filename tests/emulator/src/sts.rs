@@ -69,6 +69,8 @@ pub struct Call {
     pub subject: Option<String>,
     /// ARN of the session that signed, if its signature is good.
     pub caller: Option<String>,
+    /// The access key id that the signature names, be it good or not.
+    pub access_key_id: Option<String>,
 }
 
 struct State {
@@ -241,6 +243,7 @@ impl Call {
             role_arn: None,
             subject: None,
             caller: None,
+            access_key_id: None,
         }
     }
 }

@@ -18,6 +18,11 @@ pub(crate) struct Caller {
     pub(crate) region: String,
 }
 
+/// The access key id that a request's signature names, be it good or not.
+pub(super) fn claimed_access_key_id(request: &AwsRequest) -> Option<String> {
+    Some(Signature::find(request).ok()?.access_key_id)
+}
+
 impl Sts {
     /// Who signed this request to a service.
     pub(crate) fn caller(&self, request: &AwsRequest, service: &str) -> Result<Caller, StsError> {

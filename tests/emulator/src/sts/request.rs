@@ -5,6 +5,7 @@ use hyper::body::Incoming;
 use hyper::header::HeaderMap;
 use hyper::{Method, Request};
 
+use super::sigv4;
 use crate::form::Form;
 
 /// More than any request here may hold.
@@ -79,6 +80,11 @@ impl AwsRequest {
     /// Signed, be it well or badly.
     pub(crate) fn is_signed(&self) -> bool {
         self.headers.contains_key("authorization") || self.query.get("X-Amz-Signature").is_some()
+    }
+
+    /// In the form in which signatures name it.
+    pub(crate) fn body_sha256(&self) -> String {
+        sigv4::sha256(&self.body)
     }
 
     pub(crate) fn wants_json(&self) -> bool {

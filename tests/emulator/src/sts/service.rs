@@ -9,6 +9,7 @@ use hyper::{Request, Response, StatusCode};
 use serde_json::Value;
 
 use super::answer::{self, Answer};
+use super::caller::claimed_access_key_id;
 use super::error::StsError;
 use super::fault::Fault;
 use super::request::AwsRequest;
@@ -41,6 +42,24 @@ pub(crate) async fn answer(
             Ok(answer)
         }
         _ => Ok(answer),
+    }
+}
+
+impl Sts {
+    /// Remembers a request to another service, whose action it names as IAM does.
+    pub(crate) fn record_other(
+        &self,
+        request: &AwsRequest,
+        action: &str,
+        result: &str,
+        caller: Option<String>,
+    ) {
+        self.state().record(Call {
+            action: action.to_owned(),
+            caller,
+            access_key_id: claimed_access_key_id(request),
+            ..Call::without_request(result)
+        });
     }
 }
 
@@ -186,6 +205,7 @@ fn call(request: &AwsRequest, result: &str) -> Call {
         duration_seconds: parameter("DurationSeconds").and_then(|seconds| seconds.parse().ok()),
         role_arn: parameter("RoleArn"),
         subject: token.and_then(id_token::claimed_subject),
+        access_key_id: claimed_access_key_id(request),
         ..Call::without_request(result)
     }
 }

@@ -11,9 +11,11 @@ use self::scope::Scope;
 use super::error::StsError;
 use super::request::AwsRequest;
 use crate::clock;
-use crate::form::{Form, encode};
+use crate::form::{Form, decode_segment, encode};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// The one service that signs otherwise: the path as it is sent, the payload by a header, and every `x-amz-` header.
+const S3: &str = "s3";
 const TOO_LATE: i64 = 15 * 60;
 const TOO_EARLY: i64 = 5 * 60;
 
@@ -130,6 +132,9 @@ impl Signature {
             &request.header("host").unwrap_or_default(),
         )?;
         self.check_host_is_signed()?;
+        if service == S3 {
+            self.check_amz_headers_are_signed(request)?;
+        }
         self.check_age(now)?;
         let key = self.scope.signing_key(secret);
         let to_sign = self.string_to_sign(request);
@@ -143,6 +148,22 @@ impl Signature {
         }
         let message = "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.";
         Err(StsError::signature_does_not_match(message))
+    }
+
+    fn check_amz_headers_are_signed(&self, request: &AwsRequest) -> Result<(), StsError> {
+        let mut names = request.headers.keys().map(|name| name.as_str());
+        let unsigned = |name: &&str| {
+            name.starts_with("x-amz-") && !self.signed_headers.iter().any(|signed| signed == name)
+        };
+        match names.find(unsigned) {
+            Some(name) => {
+                let message = format!(
+                    "There were headers present in the request which were not signed: {name}"
+                );
+                Err(StsError::new(403, "AccessDenied", message))
+            }
+            None => Ok(()),
+        }
     }
 
     /// 15 minutes, whatever `X-Amz-Expires` says: STS does not look at it, which is why an EKS
@@ -176,16 +197,32 @@ impl Signature {
             format!("{name}:{}\n", words.join(" "))
         };
         let headers: String = self.signed_headers.iter().map(header).collect();
+        let (path, payload) = match self.scope.service() {
+            S3 => (
+                path_as_sent(&request.path),
+                request.header("x-amz-content-sha256").unwrap_or_default(),
+            ),
+            _ => (canonical_path(&request.path), sha256(&request.body)),
+        };
         [
             request.method.as_str(),
-            &canonical_path(&request.path),
+            &path,
             &canonical_query(&request.query),
             &headers,
             &self.signed_headers.join(";"),
-            &sha256(&request.body),
+            &payload,
         ]
         .join("\n")
     }
+}
+
+/// Encoded once, and with all its dots and slashes.
+fn path_as_sent(path: &str) -> String {
+    let segments: Vec<_> = path
+        .split('/')
+        .map(|segment| encode(&decode_segment(segment)))
+        .collect();
+    segments.join("/")
 }
 
 /// Encoded once more: only S3 signs the path as it is sent.
@@ -208,7 +245,8 @@ fn canonical_query(query: &Form) -> String {
     joined.join("&")
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// In lower-case hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
     let hash = digest(&SHA256, bytes);
     hash.as_ref()
         .iter()

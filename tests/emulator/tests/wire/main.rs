@@ -17,6 +17,7 @@ mod identity;
 mod kubernetes;
 mod lifecycle;
 mod program;
+mod s3;
 mod signer;
 mod tokens;
 mod webhook;

@@ -111,6 +111,55 @@ impl Signed<'_> {
     }
 }
 
+/// The same for S3; a session token that is empty is not sent.
+pub(crate) struct SignedForS3<'a> {
+    pub(crate) issued: &'a Issued,
+    pub(crate) method: &'a str,
+    /// As it is sent.
+    pub(crate) path: &'a str,
+    /// Encoded and sorted.
+    pub(crate) query: &'a str,
+    /// `x-amz-content-sha256`.
+    pub(crate) payload: &'a str,
+    pub(crate) body: &'a str,
+}
+
+impl SignedForS3<'_> {
+    /// `host`, the headers of the signature, and `authorization`.
+    pub(crate) fn headers(&self) -> String {
+        let (day, second) = date(0);
+        let scope = format!("{day}/eu-west-1/s3/aws4_request");
+        let payload = self.payload;
+        let mut headers = vec![
+            ("host", "s3"),
+            ("x-amz-content-sha256", payload),
+            ("x-amz-date", second.as_str()),
+            ("x-amz-security-token", self.issued.session_token.as_str()),
+        ];
+        headers.retain(|(_, value)| !value.is_empty());
+        let names: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
+        let names = names.join(";");
+        let lines = |separator, end| -> String {
+            let line = |(name, value): &(&str, &str)| format!("{name}{separator}{value}{end}");
+            headers.iter().map(line).collect()
+        };
+        let (method, path, query) = (self.method, self.path, self.query);
+        let signed = lines(":", "\n");
+        let canonical = format!("{method}\n{path}\n{query}\n{signed}\n{names}\n{payload}");
+        let to_sign = format!(
+            "AWS4-HMAC-SHA256\n{second}\n{scope}\n{}",
+            sha256(&canonical)
+        );
+        let signature = hex(&mac(&key(self.issued, &scope), &to_sign));
+        let key_id = &self.issued.access_key_id;
+        format!(
+            "{}authorization: AWS4-HMAC-SHA256 Credential={key_id}/{scope}, SignedHeaders={names}, \
+             Signature={signature}\r\n",
+            lines(": ", "\r\n"),
+        )
+    }
+}
+
 fn key(issued: &Issued, scope: &str) -> Vec<u8> {
     let secret = format!("AWS4{}", issued.secret_access_key).into_bytes();
     scope.split('/').fold(secret, |key, part| mac(&key, part))

@@ -50,6 +50,10 @@ impl Scope {
         current
     }
 
+    pub(super) fn service(&self) -> &str {
+        &self.service
+    }
+
     pub(super) fn region(&self) -> &str {
         &self.region
     }

@@ -185,3 +185,69 @@ fn what_is_no_signature_is_called_incomplete() {
         "IncompleteSignature"
     );
 }
+
+/// Made by botocore's `S3SigV4Auth` for a GET of 127.0.0.1:4566 at the same instant, with a path that any other service
+/// would take apart.
+fn signed_for_s3(payload: &str, signature: &str) -> AwsRequest {
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential=ASIAIOSFODNN7EXAMPLE/20250102/us-east-1/s3/aws4_request, \
+         SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-security-token, \
+         Signature={signature}"
+    );
+    let headers = [
+        ("host", "127.0.0.1:4566"),
+        ("x-amz-content-sha256", payload),
+        ("x-amz-date", "20250102T030405Z"),
+        ("x-amz-security-token", SESSION_TOKEN),
+        ("authorization", authorization.as_str()),
+    ];
+    let mut request = request(Method::GET, "list-type=2&prefix=a%2Fb", &headers, "");
+    request.path = "/bucket/a%20b/../c//d%2Be%C3%A9".to_owned();
+    request
+}
+
+const UNSIGNED_PAYLOAD: (&str, &str) = (
+    "UNSIGNED-PAYLOAD",
+    "9da584e8e46fb09a71d64531a5e2f8c813420c81c996b9fbcc603f98e59fc9b6",
+);
+const EMPTY_PAYLOAD: (&str, &str) = (
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "3078f4b26f0e7cf50161fdf8dae492275489e0d8de5c6eadc643484fd577f345",
+);
+
+fn verify_for_s3(request: &AwsRequest) -> Result<(), StsError> {
+    Signature::find(request)?.verify(request, "s3", SECRET, SIGNED_AT)
+}
+
+#[test]
+fn s3_signs_the_path_as_it_is_sent_and_the_payload_by_its_header() {
+    for (payload, signature) in [UNSIGNED_PAYLOAD, EMPTY_PAYLOAD] {
+        let request = signed_for_s3(payload, signature);
+        assert_eq!(verify_for_s3(&request), Ok(()), "{payload}");
+    }
+    let (_, signature) = EMPTY_PAYLOAD;
+    let swapped = signed_for_s3(UNSIGNED_PAYLOAD.0, signature);
+    let usual = StsError::usual("SignatureDoesNotMatch");
+    assert_eq!(verify_for_s3(&swapped), Err(usual.clone()));
+    let mut tidied = signed_for_s3(EMPTY_PAYLOAD.0, signature);
+    tidied.path = "/bucket/c/d%2Be%C3%A9".to_owned();
+    assert_eq!(verify_for_s3(&tidied), Err(usual));
+}
+
+#[test]
+fn what_is_signed_for_s3_is_not_signed_for_sts() {
+    let (payload, signature) = EMPTY_PAYLOAD;
+    let message = refusal(&signed_for_s3(payload, signature), SIGNED_AT);
+    assert!(message.contains("correct service: 'sts'"), "{message}");
+}
+
+#[test]
+fn s3_wants_every_amz_header_signed() {
+    let (payload, signature) = EMPTY_PAYLOAD;
+    let mut request = signed_for_s3(payload, signature);
+    let value = HeaderValue::from_static("public-read");
+    request.headers.insert("x-amz-acl", value);
+    let error = verify_for_s3(&request).unwrap_err();
+    assert_eq!((error.status, error.code.as_str()), (403, "AccessDenied"));
+    assert!(error.message.ends_with("not signed: x-amz-acl"));
+}
