@@ -10,6 +10,10 @@ CARGO ?= cargo
 PYTHON_CLIENTS := awscli==1.46.3 boto3==1.43.67 aiobotocore==3.10.0
 # Apart from the others: it wants a newer dateutil than the AWS CLI takes.
 KUBERNETES_CLIENT := kubernetes==37.0.2
+# Every client of tests/clients, a folder for each in each version.
+MATRIX := $(CLIENTS)/matrix
+PYTHON_ROWS := $(basename $(notdir $(wildcard tests/clients/python/pins/*.txt)))
+PYTHON_ROWS_THERE := $(subst ==,-,$(filter awscli==% boto3==%,$(PYTHON_CLIENTS)))
 JAVASCRIPT_CLIENTS := @aws-sdk/client-sts@3.1169.0 @aws-sdk/credential-providers@3.1169.0
 
 .PHONY: help
@@ -31,7 +35,9 @@ lint: ## formatting and clippy, warnings are errors
 
 .PHONY: clients
 clients: $(CLIENTS)/python/.installed $(CLIENTS)/javascript/.installed $(CLIENTS)/kubernetes/.installed
-clients: $(CLIENTS)/kubectl/.installed $(CLIENTS)/terraform/.installed ## install the real clients that the tests use
+clients: $(CLIENTS)/kubectl/.installed $(CLIENTS)/terraform/.installed
+clients: $(MATRIX)/python/boto3-1.9.199/.installed $(PYTHON_ROWS_THERE:%=$(MATRIX)/python/%/.installed)
+clients: $(MATRIX)/javascript/.installed ## install the real clients that the tests use
 
 $(CLIENTS)/python/.installed: Makefile
 	python3 -m venv --clear "$(CLIENTS)/python"
@@ -67,14 +73,86 @@ $(CLIENTS)/terraform/.installed: tests/clients/terraform/main.tf
 	  touch "$@"; \
 	else echo "terraform is left out: its provider cannot be had (see $(CLIENTS)/terraform/init.log; TERRAFORM_MIRROR=DIR names a mirror)"; fi
 
+.PHONY: clients-test clients-doc
+clients-test: need-for-matrix $(MATRIX)/python/.installed ## every client of the matrix by every door; holds docs/clients.md to it
+	IRSA_SIDECAR_TEST_CLIENTS="$(abspath $(CLIENTS))" $(CARGO) test --locked --test clients -- --ignored --nocapture
+
+clients-doc: export CLIENTS_DOC := write
+clients-doc: clients-test ## the same, and writes docs/clients.md
+
+$(MATRIX)/python/.installed: $(PYTHON_ROWS:%=$(MATRIX)/python/%/.installed) $(PYTHON_ROWS_THERE:%=$(MATRIX)/python/%/.installed)
+	touch "$@"
+
+# Whatever is on the machine is not in the way of the pins.
+$(MATRIX)/python/interpreter/.installed:
+	python3 -m venv --clear "$(@D)"
+	touch "$@"
+
+# All pins, and nothing that they do not name.
+$(PYTHON_ROWS:%=$(MATRIX)/python/%/.installed): $(MATRIX)/python/%/.installed: tests/clients/python/pins/%.txt | $(MATRIX)/python/interpreter/.installed
+	rm -rf "$(@D)"
+	"$(MATRIX)/python/interpreter/bin/pip" install --quiet --disable-pip-version-check --no-deps --target "$(@D)" --requirement "$<"
+	touch "$@"
+
+# The tests of the current ones have them already.
+$(PYTHON_ROWS_THERE:%=$(MATRIX)/python/%/.installed): $(CLIENTS)/python/.installed | $(MATRIX)/python/interpreter/.installed
+	rm -rf "$(@D)" && ln -s "$(abspath $(CLIENTS))"/python/lib/python3*/site-packages "$(@D)"
+	touch "$@"
+
+clients-test: $(MATRIX)/java/.installed $(MATRIX)/rust/.installed
+
+# A profile of the project is a row; its class is compiled against its jars.
+$(MATRIX)/java/.installed: $(wildcard tests/clients/java/*)
+	@rm -rf "$(@D)" && mkdir -p "$(@D)"
+	@set -e; cd tests/clients/java; to="$(abspath $(@D))"; \
+	for row in $$(sed -n 's:.*<id>\(.*\)</id>.*:\1:p' pom.xml); do echo "installing $$row"; \
+	  case $$row in hadoop-*) class=S3A;; *-v2-*) class=V2;; *) class=V1;; esac; \
+	  mvn -B -q -Dstyle.color=never -P $$row dependency:copy-dependencies -DoutputDirectory="$$to/$$row/lib"; \
+	  javac -d "$$to/$$row/classes" -cp "$$to/$$row/lib/*" Driver.java $$class.java; \
+	done
+	@touch "$@"
+
+# A member of the workspace is a row, named after the crate that it tries.
+$(MATRIX)/rust/.installed: $(shell find tests/clients/rust -type f)
+	@mkdir -p "$(@D)"
+	@set -e; to="$(abspath $(@D))"; cd tests/clients/rust; \
+	$(CARGO) build --locked -j2 --target-dir "$$to/target"; \
+	for client in */src/main.rs; do client="$${client%%/*}"; \
+	  id=$$($(CARGO) pkgid --locked $$client); row="$$to/$$client-$${id##*[\#@]}"; \
+	  mkdir -p "$$row"; ln -f "$$to/target/debug/$$client-driver" "$$row/driver"; \
+	done
+	@touch "$@"
+
+clients-test: $(MATRIX)/javascript/.installed $(MATRIX)/go/.installed
+
+# One tree of packages; each row is an alias in it. Without peers: those of the oldest are for React Native.
+$(MATRIX)/javascript/.installed: tests/clients/javascript/package.json tests/clients/javascript/package-lock.json
+	rm -rf "$(@D)" && mkdir -p "$(@D)" && cp $^ "$(@D)/"
+	cd "$(@D)" && npm ci --loglevel=error --no-audit --no-fund --legacy-peer-deps --ignore-scripts --omit=optional
+	cd "$(@D)" && ln -s node_modules/aws-sdk-js-* .
+	touch "$@"
+
+# A row's name is that of the package with its driver, and a version.
+$(MATRIX)/go/.installed: $(wildcard tests/clients/go/*/*)
+	rm -rf "$(@D)" && mkdir -p "$(@D)"
+	for pins in tests/clients/go/rows/*.mod; do row=$$(basename "$$pins" .mod); \
+	  CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS= go -C tests/clients/go build -p 2 -trimpath -ldflags='-s -w' \
+	    -modfile="rows/$$row.mod" -o "$(abspath $(@D))/$$row/" "./$${row%-*}" || exit; done
+	touch "$@"
+
 # Named before anything is built: half an hour into a build is too late to learn that npm is missing.
 .PHONY: need
 need:
-	@missing=; for tool in $(CARGO) cc python3 node npm prlimit unshare setpriv mkfifo kill; do \
+	@missing=; for tool in $(CARGO) cc python3 node npm prlimit unshare setpriv ip mkfifo kill; do \
 	  command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$$missing python3-venv(and-pip)"; \
 	command -v kubectl >/dev/null || command -v go >/dev/null || missing="$$missing kubectl(or-go-to-build-it)"; \
 	if [ -n "$$missing" ]; then echo "missing, needed by the tests:$$missing" >&2; exit 1; fi
+
+.PHONY: need-for-matrix
+need-for-matrix: need
+	@missing=; for tool in go java javac mvn; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	if [ -n "$$missing" ]; then echo "missing, needed by the matrix of clients:$$missing" >&2; exit 1; fi
 
 .PHONY: demo
 demo: ## the main job on the emulator, up to kubectl, until Ctrl-C; ONCE=1 goes through it once

@@ -1,9 +1,11 @@
 //! Wires the parts together, and takes them down in order: on SIGTERM or SIGINT, on a client's request to stop, or when
 //! a task dies that must not die.
 
+mod listeners;
+
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -13,10 +15,12 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use self::listeners::{BindError, Listeners};
 use crate::assumed_roles::AssumedRoles;
 use crate::clock::Clock;
-use crate::config::{Config, DoorsConfig, OpsListen};
+use crate::config::{Config, DoorsConfig};
 use crate::http::{self, Registry, Respond};
+use crate::link_local::CONTAINER_CREDENTIALS;
 use crate::metrics::{Door, Metrics};
 use crate::ops::Ops;
 use crate::outputs::authorization::{Authorization, Methods};
@@ -24,15 +28,16 @@ use crate::outputs::authorization_token::{AuthorizationToken, AuthorizationToken
 use crate::outputs::container_credentials::ContainerCredentials;
 use crate::outputs::eks_tokens::EksTokens;
 use crate::outputs::files::{Files, FilesConfig, FilesReader};
+use crate::outputs::imds::{Imds, ImdsConfig};
 use crate::outputs::kubeconfig_file::{EksConfig, KubeconfigFile};
 use crate::refresh::Refresh;
 use crate::refresh::web_identity::WebIdentity;
 use crate::store::{Reader, store};
 use crate::sts::Sts;
 
-/// The most connections at the credentials door,
+/// The most connections at the doors of the pod's clients together,
 const MOST_CLIENTS: usize = 512;
-/// … and at the ops door; both together stay under the usual limit of 1024 file descriptors.
+/// … and at the ops door; all together stay under the usual limit of 1024 file descriptors.
 const MOST_PROBES: usize = 128;
 /// The most that a client which reads its answer slowly can delay the end.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -45,14 +50,9 @@ pub enum AppError {
     /// No authorization token.
     AuthorizationToken(AuthorizationTokenError),
     /// A door cannot be opened.
-    Bind {
-        /// The setting to change.
-        setting: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        error: io::Error,
-    },
+    Bind(BindError),
+    /// There is nothing to make the key of session tokens from.
+    ImdsKey(getrandom::Error),
     /// A task that runs for ever has ended.
     TaskDied(String),
 }
@@ -62,14 +62,8 @@ impl fmt::Display for AppError {
         match self {
             AppError::Signals(error) => write!(f, "signals cannot be received: {error}"),
             AppError::AuthorizationToken(error) => error.fmt(f),
-            AppError::Bind {
-                setting,
-                address,
-                error,
-            } => write!(
-                f,
-                "cannot listen on {address}: {error}; choose another address with --{setting}, or stop what listens there"
-            ),
+            AppError::Bind(error) => error.fmt(f),
+            AppError::ImdsKey(error) => write!(f, "the system has no random numbers: {error}"),
             AppError::TaskDied(task) => write!(
                 f,
                 "the {task} task ended, which must never happen; the process ends so that it is started anew"
@@ -80,6 +74,12 @@ impl fmt::Display for AppError {
 
 impl std::error::Error for AppError {}
 
+impl From<BindError> for AppError {
+    fn from(error: BindError) -> Self {
+        AppError::Bind(error)
+    }
+}
+
 /// Runs the sidecar until it is asked to stop.
 pub async fn serve(config: Config) -> Result<(), AppError> {
     // First of all: as PID 1 a signal without a handler is no signal.
@@ -87,13 +87,12 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     let clock = Clock::system();
     report(&config);
     let token = authorization_token(&config.doors)?;
-    let credentials_listeners = listen(config.doors.listen).await?;
-    let ops_listener = listen_ops(config.doors.ops_listen).await?;
+    let listeners = Listeners::bind(&config.doors).await?;
 
     let metrics = Arc::new(Metrics::new());
     let (writer, reader) = store(clock.clone());
-    let credentials_registry = Registry::new(MOST_CLIENTS);
-    let ops_registry = Registry::new(MOST_PROBES);
+    let clients = Registry::new(MOST_CLIENTS);
+    let probes = Registry::new(MOST_PROBES);
     let shutdown = Arc::new(Notify::new());
     let draining = Arc::new(OnceLock::new());
 
@@ -107,23 +106,39 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     ));
 
     let mut doors = JoinSet::new();
-    let authorization =
-        Authorization::new(config.doors.authorization, token.clone(), reader.clone());
-    let door = Arc::new(ContainerCredentials::new(
-        reader.clone(),
-        authorization,
-        Arc::clone(&eks_tokens),
-        config.walk.sts.region.clone(),
-        metrics.requests(Door::Credentials),
-        Arc::clone(&shutdown),
-    ));
+    let credentials = |methods: Methods, door: Door, shutdown: Option<&Arc<Notify>>| {
+        Arc::new(ContainerCredentials::new(
+            reader.clone(),
+            Authorization::new(methods, token.clone(), reader.clone()),
+            Arc::clone(&eks_tokens),
+            config.walk.sts.region.clone(),
+            metrics.requests(door),
+            shutdown.map(Arc::clone),
+        ))
+    };
+    let methods = config.doors.authorization;
+    let door = credentials(methods, Door::Credentials, Some(&shutdown));
     open(
         "credentials",
-        credentials_listeners,
+        listeners.credentials,
         door,
-        &credentials_registry,
+        &clients,
         &mut doors,
     );
+    for listener in listeners.link_local {
+        let methods = methods_at(listener.local_addr().ok(), methods);
+        let door = credentials(methods, Door::LinkLocal, None);
+        open("link_local", vec![listener], door, &clients, &mut doors);
+    }
+    if let (Some(listener), Some(imds)) = (listeners.imds, config.doors.imds) {
+        let door = ImdsConfig {
+            region: config.walk.sts.region.clone(),
+            v1: imds.v1,
+        };
+        let door = Imds::new(door, reader.over_imds(), metrics.requests(Door::Imds))
+            .map_err(AppError::ImdsKey)?;
+        open("imds", vec![listener], Arc::new(door), &clients, &mut doors);
+    }
     let files = config
         .files
         .as_ref()
@@ -136,7 +151,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
         metrics.requests(Door::Ops),
         Arc::clone(&draining),
     ));
-    open("ops", vec![ops_listener], ops, &ops_registry, &mut doors);
+    open("ops", vec![listeners.ops], ops, &probes, &mut doors);
 
     let mut tasks = JoinSet::new();
     let writer = Arc::new(writer);
@@ -187,8 +202,8 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
         died = first_end(&mut doors) => return Err(died),
     }
     draining.get_or_init(|| clock.local());
-    credentials_registry.stop();
-    ops_registry.stop();
+    clients.stop();
+    probes.stop();
     let answered = timeout(LAST_ANSWERS, async {
         while doors.join_next().await.is_some() {}
     });
@@ -260,6 +275,14 @@ fn report(config: &Config) {
     }
 }
 
+/// The SDKs that know no address but this one send no authorization.
+fn methods_at(address: Option<SocketAddr>, configured: Methods) -> Methods {
+    match address {
+        Some(address) if address.ip() == CONTAINER_CREDENTIALS => Methods::NONE,
+        _ => configured,
+    }
+}
+
 /// Not made where nothing could be done with it.
 fn authorization_token(doors: &DoorsConfig) -> Result<Option<Arc<AuthorizationToken>>, AppError> {
     const POD_UID_ONLY: Methods = Methods {
@@ -281,58 +304,6 @@ fn authorization_token(doors: &DoorsConfig) -> Result<Option<Arc<AuthorizationTo
         }
         Err(error) => Err(AppError::AuthorizationToken(error)),
     }
-}
-
-/// The address that was asked for, and with 127.0.0.1 its twin `[::1]` where there is one.
-async fn listen(address: SocketAddr) -> Result<Vec<TcpListener>, AppError> {
-    let bind_error = |error| AppError::Bind {
-        setting: "listen",
-        address,
-        error,
-    };
-    let first = TcpListener::bind(address).await.map_err(bind_error)?;
-    let port = first.local_addr().map_err(bind_error)?.port();
-    let mut listeners = vec![first];
-    if address.ip() == Ipv4Addr::LOCALHOST {
-        match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
-            Ok(twin) => listeners.push(twin),
-            // Somebody else there would be shown the authorization by whoever resolves localhost to it.
-            Err(error) if address.port() != 0 && error.kind() == io::ErrorKind::AddrInUse => {
-                return Err(AppError::Bind {
-                    setting: "listen",
-                    address: (Ipv6Addr::LOCALHOST, port).into(),
-                    error,
-                });
-            }
-            Err(error) => tracing::info!(%error, "not listening on [::1]"),
-        }
-    }
-    Ok(listeners)
-}
-
-async fn listen_ops(listen: OpsListen) -> Result<TcpListener, AppError> {
-    let mut last = None;
-    for address in listen.candidates() {
-        match TcpListener::bind(address).await {
-            Ok(listener) => return Ok(listener),
-            Err(error) => {
-                let in_use = error.kind() == io::ErrorKind::AddrInUse;
-                last = Some((address, error));
-                if in_use {
-                    break;
-                }
-            }
-        }
-    }
-    let (address, error) = last.unwrap_or((
-        (Ipv4Addr::UNSPECIFIED, 0).into(),
-        io::ErrorKind::AddrNotAvailable.into(),
-    ));
-    Err(AppError::Bind {
-        setting: "ops-listen",
-        address,
-        error,
-    })
 }
 
 fn open<R: Respond>(
@@ -370,35 +341,5 @@ mod tests {
         );
         tasks.spawn(async { panic!("on purpose") });
         assert!(first_end(&mut tasks).await.to_string().contains("panicked"));
-    }
-
-    #[tokio::test]
-    async fn a_stranger_at_the_ipv6_twin_of_our_port_is_an_error() {
-        let Ok(stranger) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await else {
-            // Without IPv6 there is no twin, and nobody who could be there.
-            return;
-        };
-        let port = stranger.local_addr().unwrap().port();
-        let error = listen((Ipv4Addr::LOCALHOST, port).into())
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains(&format!("[::1]:{port}")), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_port_in_use_is_named_with_the_setting_that_changes_it() {
-        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = taken.local_addr().unwrap();
-        let error = listen(address).await.unwrap_err().to_string();
-        assert!(
-            error.contains(&address.to_string()) && error.contains("--listen"),
-            "{error}"
-        );
-        let error = listen_ops(OpsListen::One(address))
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("--ops-listen"), "{error}");
     }
 }

@@ -50,25 +50,45 @@ impl From<io::Error> for Reason {
 
 /// Makes `content` the content of the file at `path`. Missing directories are made.
 pub fn write(path: &Path, content: &[u8], mode: Mode) -> Result<(), AtomicFileError> {
-    replace(path, content, mode).map_err(|reason| AtomicFileError {
+    write_if(path, content, mode, |_| true).map(|_| ())
+}
+
+/// The same, and whether it was done: not where, at the last moment, the file that would be replaced is not the right
+/// one. `None` stands for no file.
+pub fn write_if(
+    path: &Path,
+    content: &[u8],
+    mode: Mode,
+    is_right: impl FnOnce(Option<&Metadata>) -> bool,
+) -> Result<bool, AtomicFileError> {
+    replace(path, content, mode, is_right).map_err(|reason| AtomicFileError {
         path: path.to_owned(),
         reason,
     })
 }
 
-fn replace(path: &Path, content: &[u8], mode: Mode) -> Result<(), Reason> {
+fn replace(
+    path: &Path,
+    content: &[u8],
+    mode: Mode,
+    is_right: impl FnOnce(Option<&Metadata>) -> bool,
+) -> Result<bool, Reason> {
     let name = path.file_name().ok_or(Reason::Nameless)?;
     let directory = directory_of(path);
     DirBuilder::new()
         .recursive(true)
         .mode(0o755)
         .create(directory)?;
-    let replaced = replaced(path)?;
+    let found = replaced(path)?;
     let draft = Draft::new(directory, name)?;
     sweep(directory, name, &draft.file)?;
-    draft.fill(content, mode, replaced.as_ref())?;
+    draft.fill(content, mode, found.as_ref())?;
+    if !is_right(replaced(path)?.as_ref()) {
+        return Ok(false);
+    }
     draft.become_file(path)?;
-    sync_directory(directory)
+    sync_directory(directory)?;
+    Ok(true)
 }
 
 /// The file to be, which nobody else can read. Removed when it is dropped.
@@ -356,6 +376,24 @@ mod tests {
         assert_eq!(names_in(dir.path()).len(), 2);
         draft.become_file(&place).unwrap_err();
         assert_eq!(names_in(dir.path()), ["place"]);
+    }
+
+    #[test]
+    fn a_file_that_somebody_else_has_just_changed_is_not_replaced() {
+        let dir = directory();
+        let path = dir.path().join("credentials");
+        let as_read = |read: Option<u64>| {
+            move |found: Option<&Metadata>| found.map(MetadataExt::size) == read
+        };
+        let write_if = |content: &[u8], read| {
+            write_if(&path, content, Mode::Exactly(0o600), as_read(read)).unwrap()
+        };
+        assert!(!write_if(b"new", Some(5)) && !path.exists());
+        assert!(write_if(b"new", None));
+        assert!(!write_if(b"newer", None) && !write_if(b"newer", Some(5)));
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert!(write_if(b"newer", Some(3)));
+        assert_eq!(names_in(dir.path()), ["credentials"], "no draft is left");
     }
 
     #[test]

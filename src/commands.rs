@@ -4,10 +4,12 @@
 //! the sidecar does. Whatever else it answers is its answer.
 
 mod alone;
+pub mod credential_process;
 mod exec_info;
 pub mod get_token;
 pub mod inspect_token;
 pub mod kubeconfig;
+pub mod link_local;
 mod pod_credentials;
 mod sidecar;
 

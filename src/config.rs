@@ -20,13 +20,18 @@ use std::time::Duration;
 
 use tracing::Level;
 
-pub use self::cli::{Command, GetToken, InspectToken, Kubeconfig, Server, Usage, parse};
+pub use self::cli::{
+    Command, CredentialProcess, GetToken, InspectToken, Kubeconfig, Server, Usage, parse,
+};
 use self::resolver::Resolver;
 pub use self::running::{Running, Shown, running};
 pub use self::settings::{SETTINGS, Setting};
 pub use self::sources::{Flags, Origin};
 pub(crate) use self::values::cluster_with_file;
-use self::values::{absolute_path, duration_text, file_mode, loopback_address, ops_address, path};
+use self::values::{
+    absolute_path, boolean, duration_text, file_mode, link_local_address, link_local_addresses,
+    loopback_address, ops_address, path,
+};
 use crate::outputs::authorization::Methods;
 use crate::outputs::files::FilesConfig;
 use crate::outputs::kubeconfig_file::EksConfig;
@@ -71,6 +76,10 @@ pub struct Walk {
 pub struct DoorsConfig {
     /// The credentials door.
     pub listen: SocketAddr,
+    /// The same on link-local addresses.
+    pub link_local_listen: Vec<SocketAddr>,
+    /// Instance metadata.
+    pub imds: Option<ImdsListen>,
     /// The ops door.
     pub ops_listen: OpsListen,
     /// What clients may show.
@@ -79,6 +88,15 @@ pub struct DoorsConfig {
     pub authorization_token_file: PathBuf,
     /// Its mode when it is made.
     pub authorization_token_mode: u32,
+}
+
+/// Where instance metadata is, and for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImdsListen {
+    /// The address.
+    pub address: SocketAddr,
+    /// Whether clients without a session token are answered.
+    pub v1: bool,
 }
 
 /// Where the ops door listens.
@@ -134,6 +152,9 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
+/// The shortest sessions whose credentials can be given out over IMDS.
+const SHORTEST_OVER_IMDS: Duration = Duration::from_secs(1800);
+
 /// Resolves everything that `serve` needs. Reads the token file only where the region has to come from it.
 pub fn load(
     flags: Flags,
@@ -152,16 +173,25 @@ pub fn load(
     }
 }
 
-/// In subcommands these flags are the cluster's; the pod's own come from variables or the file.
-const OF_THE_CLUSTER: &[&str] = &["role-arn", "region"];
+/// Whose the flags `--role-arn` and `--region` of a subcommand are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlagsOf {
+    /// The pod's, as in `serve`.
+    Pod,
+    /// A cluster's: the pod's own come from variables or the file.
+    Cluster,
+}
 
 /// Resolves what a subcommand needs that does by itself what the sidecar does.
 pub fn walk(
     flags: Flags,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
+    flags_of: FlagsOf,
 ) -> Result<(Walk, LogConfig), ConfigErrors> {
     let mut resolver = Resolver::new(flags, environment);
-    resolver.not_flags = OF_THE_CLUSTER;
+    if flags_of == FlagsOf::Cluster {
+        resolver.not_flags = &["role-arn", "region"];
+    }
     let (walk, log) = (resolver.walk(), resolver.log());
     // Whoever runs a plugin shows its stderr to people.
     let quiet = |log: LogConfig| LogConfig {
@@ -224,7 +254,8 @@ impl Resolver {
     fn config(&mut self) -> Option<Config> {
         let walk = self.walk();
         let region = walk.as_ref().map(|walk| walk.sts.region.clone());
-        let doors = self.doors();
+        let duration = walk.as_ref().map(|walk| walk.web_identity.duration);
+        let doors = self.doors(duration);
         let files = self.files(region.as_deref());
         let log = self.log();
         let drain_delay = self.get("drain-delay", duration_text);
@@ -239,8 +270,11 @@ impl Resolver {
         })
     }
 
-    fn doors(&mut self) -> Option<DoorsConfig> {
+    /// `duration` is that of the session.
+    fn doors(&mut self, duration: Option<Duration>) -> Option<DoorsConfig> {
         let listen = self.get("listen", loopback_address);
+        let link_local_listen = self.get("link-local-listen", link_local_addresses);
+        let imds = self.imds(duration);
         let ops_listen = self.get("ops-listen", ops_address);
         let authorization = self.get("authorization", |value| {
             value
@@ -251,10 +285,30 @@ impl Resolver {
         let authorization_token_mode = self.get("authorization-token-mode", file_mode);
         Some(DoorsConfig {
             listen: listen?,
+            link_local_listen: link_local_listen.unwrap_or_default(),
+            imds,
             ops_listen: ops_listen?,
             authorization: authorization?,
             authorization_token_file: authorization_token_file?,
             authorization_token_mode: authorization_token_mode?,
+        })
+    }
+
+    fn imds(&mut self, duration: Option<Duration>) -> Option<ImdsListen> {
+        let address = self.get("imds-listen", link_local_address);
+        let v1 = self.get("imds-v1", boolean);
+        if v1 == Some(true) && !self.sources.is_set("imds-listen") {
+            self.missing("imds-listen", "imds-v1 is on, and not where");
+        }
+        if address.is_some() && duration.is_some_and(|duration| duration < SHORTEST_OVER_IMDS) {
+            self.errors.push(format!(
+                "imds-listen needs a duration of {} or more: over IMDS no credentials are given out in the last ten minutes of their life, and some SDKs extend it by themselves before that; set --duration 1h, or use listen instead",
+                humantime::format_duration(SHORTEST_OVER_IMDS)
+            ));
+        }
+        Some(ImdsListen {
+            address: address?,
+            v1: v1?,
         })
     }
 

@@ -102,6 +102,13 @@ impl Credentials {
         self.document.clone()
     }
 
+    /// What `credential_process` prints.
+    ///
+    /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
+    pub fn process_document(&self) -> Zeroizing<Vec<u8>> {
+        process_document(&self.session)
+    }
+
     /// STS's own value.
     pub fn expiration(&self) -> SystemTime {
         self.session.expiration
@@ -200,10 +207,35 @@ fn document(session: &Session, obtained: SystemTime) -> Bytes {
         account_id: &session.account_id,
         role_arn: &session.role_arn,
     };
+    Bytes::from_owner(json(&document))
+}
+
+fn process_document(session: &Session) -> Zeroizing<Vec<u8>> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Document<'a> {
+        version: u8,
+        access_key_id: &'a str,
+        secret_access_key: &'a str,
+        session_token: &'a str,
+        expiration: &'a str,
+        account_id: &'a str,
+    }
+    json(&Document {
+        version: 1,
+        access_key_id: &session.access_key_id,
+        secret_access_key: session.secret_access_key.expose(),
+        session_token: session.session_token.expose(),
+        expiration: &rfc3339(session.expiration),
+        account_id: &session.account_id,
+    })
+}
+
+fn json(document: &impl Serialize) -> Zeroizing<Vec<u8>> {
     // Room for the whole document at once: a buffer that grows would leave copies of the secrets behind.
     let mut body = Zeroizing::new(Vec::with_capacity(2 * LARGEST_DOCUMENT));
-    serde_json::to_writer(&mut *body, &document).expect("strings serialize to memory");
-    Bytes::from_owner(body)
+    serde_json::to_writer(&mut *body, document).expect("strings serialize to memory");
+    body
 }
 
 #[cfg(test)]
@@ -245,6 +277,18 @@ mod tests {
                 r#""AccessKeyId":"ASIAEXAMPLEKEYID0000","SecretAccessKey":"secret/with+chars","Token":"token==","#,
                 r#""Expiration":"2025-01-02T03:04:05Z","AccountId":"111122223333","#,
                 r#""RoleArn":"arn:aws:iam::111122223333:role/app"}"#
+            )
+        );
+    }
+
+    #[test]
+    fn the_document_of_a_credential_process_has_a_version_and_calls_the_token_a_session_token() {
+        let credentials = Credentials::new(session(), obtained(3600), HOUR).unwrap();
+        assert_eq!(
+            std::str::from_utf8(&credentials.process_document()).unwrap(),
+            concat!(
+                r#"{"Version":1,"AccessKeyId":"ASIAEXAMPLEKEYID0000","SecretAccessKey":"secret/with+chars","#,
+                r#""SessionToken":"token==","Expiration":"2025-01-02T03:04:05Z","AccountId":"111122223333"}"#
             )
         );
     }

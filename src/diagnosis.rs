@@ -152,6 +152,9 @@ pub mod findings {
         EKS_REFUSED = "eks-refused": "EKS refused the request with a code that is not in the table";
         FILE_NOT_WRITTEN = "file-not-written": "a file that was asked for cannot be written";
         FILES_PENDING = "files-pending": "the files that were asked for are not written yet";
+        LINK_LOCAL_NODE_NAMESPACE = "link-local-node-namespace": "the network namespace is the node's own, not a pod's";
+        LINK_LOCAL_CAPABILITY = "link-local-capability": "the capability to add addresses is missing";
+        LINK_LOCAL_ADDRESS = "link-local-address": "a link-local address cannot be added to lo";
     }
 }
 

@@ -7,6 +7,7 @@ mod answer;
 mod connection;
 mod io;
 mod phase;
+mod refusal;
 mod registry;
 
 use std::future::{Future, poll_fn};
@@ -23,7 +24,8 @@ use tokio::task::JoinSet;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, sleep};
 
-pub use self::answer::{Answer, Code, failure, json, text};
+pub use self::answer::{Answer, Code, json, text};
+pub use self::refusal::{READ, Refusal, allow};
 pub use self::registry::Registry;
 use crate::metrics::RequestCounters;
 

@@ -49,6 +49,8 @@ pub mod replay;
 pub mod eks;
 // kubeconfigs: entries for clusters, merged into what is there.
 pub mod kubeconfig;
+// Link-local addresses on the pod's `lo`.
+pub mod link_local;
 // HTTP/1.1: accepting, limits, answers.
 pub mod http;
 // What the pod may ask for.

@@ -6,7 +6,10 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use irsa_sidecar::commands::{Environment, Failure, Output, get_token, inspect_token, kubeconfig};
+use irsa_sidecar::commands::{
+    Environment, Failure, Output, credential_process, get_token, inspect_token, kubeconfig,
+    link_local,
+};
 use irsa_sidecar::config::{self, Command, Config, Flags};
 use irsa_sidecar::{app, telemetry};
 
@@ -25,6 +28,8 @@ fn main() -> ExitCode {
         Ok(Command::GetToken(asked)) => run(get_token::run(asked, environment())),
         Ok(Command::InspectToken(asked)) => run(inspect_token::run(asked, environment())),
         Ok(Command::Kubeconfig(asked)) => run(kubeconfig::run(asked, environment())),
+        Ok(Command::CredentialProcess(asked)) => run(credential_process::run(asked, environment())),
+        Ok(Command::LinkLocal(wanted)) => run(link_local::run(wanted)),
         Err(usage) if usage.asked_for => {
             // A reader that closed the pipe has seen enough.
             let _ = std::io::stdout().write_all(usage.text.as_bytes());

@@ -44,6 +44,10 @@ pub enum Outcome {
 pub enum Door {
     /// `listen`.
     Credentials,
+    /// `link-local-listen`.
+    LinkLocal,
+    /// `imds-listen`.
+    Imds,
     /// `ops-listen`.
     Ops,
 }
@@ -87,6 +91,8 @@ impl EncodeLabelValue for Door {
     fn encode(&self, encoder: &mut LabelValueEncoder) -> std::fmt::Result {
         encoder.write_str(match self {
             Door::Credentials => "credentials",
+            Door::LinkLocal => "link_local",
+            Door::Imds => "imds",
             Door::Ops => "ops",
         })
     }

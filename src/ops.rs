@@ -6,12 +6,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use hyper::body::Incoming;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Request, StatusCode};
 use serde::Serialize;
 
 use crate::clock::rfc3339;
 use crate::diagnosis::{Finding, findings};
-use crate::http::{Answer, Code, Peer, Respond, failure, json, text};
+use crate::http::{Answer, Code, Peer, READ, Refusal, Respond, allow, json, text};
 use crate::metrics::{Metrics, RequestCounters};
 use crate::outputs::files::FilesReader;
 use crate::store::{Reader, Unavailable};
@@ -64,18 +64,13 @@ impl Ops {
             "/startupz" => Ops::startupz,
             "/metrics" => |ops| text(METRICS_TYPE, ops.metrics.text()),
             _ => {
-                return failure(
-                    Code::NotFound,
-                    "this port answers /livez, /readyz, /startupz and /metrics",
-                );
+                let words = "this port answers /livez, /readyz, /startupz and /metrics";
+                return Refusal::new(Code::NotFound, words).into();
             }
         };
-        match *request.method() {
-            Method::GET | Method::HEAD => answer(self),
-            _ => {
-                let code = Code::MethodNotAllowed("GET, HEAD");
-                failure(code, code.words())
-            }
+        match allow(request, READ) {
+            Ok(()) => answer(self),
+            Err(refusal) => refusal.into(),
         }
     }
 

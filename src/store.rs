@@ -17,6 +17,31 @@ use crate::secret::Secret;
 /// Credentials are no longer given out when this little is left, or a tenth of their lifetime if that is less: they
 /// would be dead on arrival at the service that they sign for.
 const FLOOR: Duration = Duration::from_secs(20);
+/// The same over IMDS, or a third of their lifetime if that is less: with little left botocore takes it that the service
+/// is down, and signs with what it has for up to ten minutes more.
+const IMDS_FLOOR: Duration = Duration::from_secs(600);
+
+/// How much life must be left in what is given out.
+#[derive(Debug, Clone, Copy)]
+enum Floor {
+    Usual,
+    Imds,
+}
+
+impl Floor {
+    fn of(self, lifetime: Duration) -> Duration {
+        match self {
+            Floor::Usual => FLOOR.min(lifetime / 10),
+            Floor::Imds => IMDS_FLOOR.min(lifetime / 3),
+        }
+    }
+
+    /// How long credentials are still given out; zero from their end on.
+    fn served_for(self, credentials: &Credentials, now: Moment) -> Duration {
+        let floor = self.of(credentials.lifetime());
+        credentials.remaining(now).saturating_sub(floor)
+    }
+}
 
 /// Everything that a reader may see.
 #[derive(Debug, Clone)]
@@ -69,6 +94,7 @@ pub fn store(clock: Clock) -> (Writer, Reader) {
             state: receiver,
             nudge,
             renewal,
+            floor: Floor::Usual,
             clock,
             started,
         },
@@ -131,6 +157,7 @@ pub struct Reader {
     state: watch::Receiver<State>,
     nudge: Arc<Notify>,
     renewal: Arc<Notify>,
+    floor: Floor,
     clock: Clock,
     started: SystemTime,
 }
@@ -140,13 +167,19 @@ pub struct Reader {
 pub struct Unavailable(pub Arc<Trouble>);
 
 impl Reader {
+    /// One for IMDS, where credentials have to live longer than elsewhere.
+    pub fn over_imds(&self) -> Self {
+        Reader {
+            floor: Floor::Imds,
+            ..self.clone()
+        }
+    }
+
     /// Credentials that are alive now.
     pub fn credentials(&self) -> Result<Arc<Credentials>, Unavailable> {
         let state = self.state.borrow();
         match &state.credentials {
-            Some(credentials) if !served_for(credentials, self.clock.now()).is_zero() => {
-                Ok(Arc::clone(credentials))
-            }
+            Some(credentials) if self.is_alive(credentials) => Ok(Arc::clone(credentials)),
             _ => {
                 if state.trouble.is_none() {
                     self.nudge.notify_one();
@@ -237,14 +270,16 @@ impl Reader {
     pub async fn decided(&self, deadline: Instant) {
         let mut state = self.state.clone();
         let decided = state.wait_for(|state| {
-            let alive = state
-                .credentials
-                .as_ref()
-                .is_some_and(|held| !served_for(held, self.clock.now()).is_zero());
-            alive || state.trouble.is_some()
+            let held = state.credentials.as_ref();
+            held.is_some_and(|held| self.is_alive(held)) || state.trouble.is_some()
         });
         // An error means that the writer is gone: nothing will change any more.
         let _ = tokio::time::timeout_at(deadline, decided).await;
+    }
+
+    fn is_alive(&self, credentials: &Credentials) -> bool {
+        let served = self.floor.served_for(credentials, self.clock.now());
+        !served.is_zero()
     }
 
     fn unavailable(&self, state: &State) -> Unavailable {
@@ -265,15 +300,9 @@ impl Reader {
     }
 }
 
-/// How long credentials are still given out; zero from their end on.
+/// How long credentials are still given out, but for IMDS; zero from their end on.
 pub fn served_for(credentials: &Credentials, now: Moment) -> Duration {
-    credentials
-        .remaining(now)
-        .saturating_sub(floor(credentials.lifetime()))
-}
-
-fn floor(lifetime: Duration) -> Duration {
-    FLOOR.min(lifetime / 10)
+    Floor::Usual.served_for(credentials, now)
 }
 
 #[cfg(test)]
@@ -282,7 +311,11 @@ mod tests {
 
     #[test]
     fn the_last_seconds_are_not_given_out() {
-        assert_eq!(floor(Duration::from_secs(3600)), Duration::from_secs(20));
-        assert_eq!(floor(Duration::from_secs(50)), Duration::from_secs(5));
+        let seconds = Duration::from_secs;
+        for (lifetime, usual, over_imds) in [(3600, 20, 600), (900, 20, 300), (60, 6, 20)] {
+            let lifetime = seconds(lifetime);
+            assert_eq!(Floor::Usual.of(lifetime), seconds(usual));
+            assert_eq!(Floor::Imds.of(lifetime), seconds(over_imds));
+        }
     }
 }

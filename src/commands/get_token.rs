@@ -5,7 +5,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::exec_info::{self, api_version};
 use super::{Environment, Failure, Output, alone, sidecar, variable};
 use crate::clock::Clock;
-use crate::config::{self, GetToken};
+use crate::config::{self, FlagsOf, GetToken};
 use crate::eks_token::{self, ApiVersion, exec_credential};
 use crate::outputs::container_credentials::EKS_TOKEN;
 use crate::outputs::eks_tokens::parameter;
@@ -41,7 +41,7 @@ async fn by_itself(
     environment: Environment,
     api_version: ApiVersion,
 ) -> Result<Vec<u8>, Failure> {
-    let (walk, log) = config::walk(asked.flags, environment)?;
+    let (walk, log) = config::walk(asked.flags, environment, FlagsOf::Cluster)?;
     telemetry::init(log);
     let region = match asked.region {
         Some(region) => region,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Environment, Failure, Output, pod_credentials, variable};
 use crate::clock::Clock;
-use crate::config::{self, Kubeconfig, Server};
+use crate::config::{self, FlagsOf, Kubeconfig, Server};
 use crate::eks_token::ClusterName;
 use crate::kubeconfig::{self, CertificateAuthority, Credential, Entry, IN_CLUSTER_CA};
 use crate::outputs::files::token_file;
@@ -183,7 +183,8 @@ async fn describe(
     })?;
     let clock = Clock::system();
     let flags = asked.flags.clone();
-    let credentials = pod_credentials::obtain(flags, environment.clone(), &clock).await?;
+    let environment = environment.clone();
+    let credentials = pod_credentials::obtain(flags, FlagsOf::Cluster, environment, &clock).await?;
     let described = endpoints
         .eks
         .describe(&credentials, region, &asked.cluster, &clock)

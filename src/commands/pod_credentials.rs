@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Environment, Failure, alone, sidecar};
 use crate::clock::{Clock, Moment};
-use crate::config::{self, Flags};
+use crate::config::{self, Flags, FlagsOf};
 use crate::credentials::{Credentials, Session};
 use crate::outputs::container_credentials::CREDENTIALS;
 use crate::secret::Secret;
@@ -22,6 +22,7 @@ const LONGEST: Duration = Duration::from_secs(12 * 3600);
 /// Obtains them.
 pub(super) async fn obtain(
     flags: Flags,
+    flags_of: FlagsOf,
     environment: Environment,
     clock: &Clock,
 ) -> Result<Arc<Credentials>, Failure> {
@@ -35,7 +36,7 @@ pub(super) async fn obtain(
         });
     }
     let walked = async {
-        let (walk, log) = config::walk(flags, environment)?;
+        let (walk, log) = config::walk(flags, environment, flags_of)?;
         telemetry::init(log);
         alone::credentials(&walk, None, clock).await
     };

@@ -7,10 +7,14 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 
-use self::subcommands::{GET_TOKEN, INSPECT_TOKEN, KUBECONFIG};
-pub use self::subcommands::{GetToken, InspectToken, Kubeconfig, Server};
+pub use self::subcommands::credential_process::CredentialProcess;
+pub use self::subcommands::get_token::GetToken;
+pub use self::subcommands::inspect_token::InspectToken;
+pub use self::subcommands::kubeconfig::{Kubeconfig, Server};
+use self::subcommands::{credential_process, get_token, inspect_token, kubeconfig, link_local};
 use super::settings::{SETTINGS, Setting};
 use super::sources::Flags;
+use crate::link_local::Wanted;
 
 const ABOUT: &str =
     "Gives any program in a Kubernetes pod the AWS identity of its service account.";
@@ -43,6 +47,10 @@ pub enum Command {
     InspectToken(InspectToken),
     /// A kubeconfig.
     Kubeconfig(Kubeconfig),
+    /// Credentials for a profile.
+    CredentialProcess(CredentialProcess),
+    /// Addresses on `lo`.
+    LinkLocal(Wanted),
 }
 
 /// The program does not run: help was asked for, or the usage was bad.
@@ -58,7 +66,7 @@ pub struct Usage {
 
 /// Parses the arguments, the program's name first.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Usage> {
-    let arguments = subcommands::as_the_aws_cli(arguments.into_iter().collect());
+    let arguments = get_token::as_the_aws_cli(arguments.into_iter().collect());
     let named = arguments.get(1).and_then(|name| name.to_str());
     let of_serve = !named.is_some_and(|name| subcommands::NAMES.contains(&name));
     let matches = command()
@@ -72,11 +80,15 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
             ),
         })?;
     Ok(match matches.subcommand() {
-        Some((GET_TOKEN, matches)) => Command::GetToken(GetToken::from_matches(matches)),
-        Some((INSPECT_TOKEN, matches)) => {
+        Some((get_token::NAME, matches)) => Command::GetToken(GetToken::from_matches(matches)),
+        Some((inspect_token::NAME, matches)) => {
             Command::InspectToken(InspectToken::from_matches(matches))
         }
-        Some((KUBECONFIG, matches)) => Command::Kubeconfig(Kubeconfig::from_matches(matches)),
+        Some((kubeconfig::NAME, matches)) => Command::Kubeconfig(Kubeconfig::from_matches(matches)),
+        Some((credential_process::NAME, matches)) => {
+            Command::CredentialProcess(CredentialProcess::from_matches(matches))
+        }
+        Some((link_local::NAME, matches)) => Command::LinkLocal(link_local::wanted(matches)),
         Some((_, matches)) => Command::Serve(flags(matches)),
         None => Command::Serve(flags(&matches)),
     })

@@ -229,6 +229,24 @@ pub const SETTINGS: &[Setting] = &[
         &[],
         "Health and metrics; IP:PORT, or :PORT for all addresses, since probes come to the pod's IP",
     ),
+    list_without_default(
+        "link-local-listen",
+        "ADDRESS",
+        "off",
+        "The credentials door on link-local addresses too, such as 169.254.170.2:80 (no authorization there) or 169.254.170.23:80",
+    ),
+    without_default(
+        "imds-listen",
+        "ADDRESS",
+        "off",
+        &[],
+        "Instance metadata with the pod's role, on 169.254.169.254:80 or on loopback; needs a duration of 30m or more",
+    ),
+    switch(
+        "imds-v1",
+        &[],
+        "Answer clients there that know no session tokens (IMDSv1)",
+    ),
     list(
         "authorization",
         "SET",
@@ -274,6 +292,18 @@ pub const SETTINGS: &[Setting] = &[
         "kubeconfig",
         &[],
         "Write output-dir/kubeconfig too, for every eks-cluster, from eks:DescribeCluster",
+    ),
+    switch(
+        "credentials-file",
+        &[],
+        "Write output-dir/credentials too, in the shared credentials file format; the last resort",
+    ),
+    setting(
+        "credentials-profile",
+        "NAME",
+        "default",
+        &[],
+        "The profile in that file; others in it are left alone",
     ),
     without_default(
         "log-format",

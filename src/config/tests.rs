@@ -188,7 +188,9 @@ fn in_a_subcommand_nobody_is_told_to_set_a_flag_that_is_for_something_else() {
         OsString::from("IRSA_SIDECAR_TOKEN_FILE"),
         OsString::from("/nonexistent/token"),
     )];
-    let errors = walk(Flags::new(), environment).unwrap_err().to_string();
+    let errors = walk(Flags::new(), environment, FlagsOf::Cluster)
+        .unwrap_err()
+        .to_string();
     assert!(
         errors.contains("role-arn: not set; set IRSA_SIDECAR_ROLE_ARN or AWS_ROLE_ARN"),
         "{errors}"

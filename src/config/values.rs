@@ -1,6 +1,6 @@
 //! From text to types: one function for each kind of value. The error says what was expected.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -124,6 +124,35 @@ pub(super) fn loopback_address(value: &str) -> Result<SocketAddr, String> {
         return Err("expected a loopback address: credentials are for this pod only".to_owned());
     }
     Ok(address)
+}
+
+/// Addresses that no router forwards, `IP:PORT,…`.
+pub(super) fn link_local_addresses(value: &str) -> Result<Vec<SocketAddr>, String> {
+    value
+        .split(',')
+        .map(|item| link_local_address(item.trim()))
+        .collect()
+}
+
+pub(super) fn link_local_address(value: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = value.parse().map_err(|_| {
+        format!(
+            "{} is no IP:PORT; expected one such as 169.254.170.2:80",
+            quote(value)
+        )
+    })?;
+    let is_near = match address.ip() {
+        IpAddr::V4(ip) => ip.is_link_local() || ip.is_loopback(),
+        // Amazon's own: the instance metadata and the EKS Pod Identity agent are at fd00:ec2::…
+        IpAddr::V6(ip) => ip.segments()[..2] == [0xfd00, 0xec2] || ip.is_loopback(),
+    };
+    match is_near {
+        true => Ok(address),
+        false => Err(format!(
+            "{} can be reached from outside the pod; expected a link-local address (169.254.170.2, 169.254.170.23, 169.254.169.254, fd00:ec2::23) or loopback",
+            address.ip()
+        )),
+    }
 }
 
 pub(super) fn ops_address(value: &str) -> Result<OpsListen, String> {

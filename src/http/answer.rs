@@ -90,11 +90,11 @@ impl Code {
                 "the request is not well-formed HTTP/1 with one Host and at most one Authorization header"
             }
             Code::ForwardedRequest => {
-                "forwarded requests are not answered; take the proxy out of the way (NO_PROXY=127.0.0.1,localhost)"
+                "forwarded requests are not answered; take the proxy out of the way (NO_PROXY=127.0.0.1,localhost,169.254.170.2,169.254.170.23,169.254.169.254)"
             }
             Code::ForbiddenPeer => "only this pod's own containers are answered",
             Code::ForbiddenHost => {
-                "the Host header is not this door's address; use http://127.0.0.1 with the configured port"
+                "the Host header is not this door's address; use the address that it listens on, such as http://127.0.0.1 with the configured port"
             }
             Code::NotFound => "nothing at this path",
             Code::MethodNotAllowed(_) => {
@@ -129,7 +129,7 @@ pub fn text(content_type: &'static str, body: impl Into<Bytes>) -> Answer {
 }
 
 /// An error.
-pub fn failure(code: Code, words: &str) -> Answer {
+pub(super) fn failure(code: Code, words: &str) -> Answer {
     let mut answer = json(code.status(), error_body(code, words));
     match code {
         Code::MethodNotAllowed(allowed) => {

@@ -4,11 +4,13 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -39,6 +41,8 @@ enum End {
     Closed,
     /// To be closed with this answer.
     Refused(Code),
+    /// Answered, and closed because the request had a body: what is left of it must not be taken for the next request.
+    BodyUnread,
     /// Not over: nothing has been said for a while.
     Rests,
 }
@@ -66,8 +70,9 @@ pub(super) async fn drive<R: Respond>(stream: TcpStream, peer: Peer, slot: Slot,
     match end {
         End::Refused(code) => {
             door.counters().count(code.status().as_u16());
-            on_heap(refuse(socket, code)).await;
+            on_heap(part(socket, &last_words(code))).await;
         }
+        End::BodyUnread => on_heap(part(socket, &[])).await,
         End::Closed | End::Rests => drop(socket.shutdown().await),
     }
 }
@@ -108,9 +113,16 @@ async fn converse<R: Respond>(
     mut alarm: Pin<&mut Sleep>,
     pause: Duration,
 ) -> (WatchedIo, End) {
+    let body_unread = &AtomicBool::new(false);
     let service = service_fn(move |request: Request<Incoming>| async move {
         slot.enter_phase(Phase::Busy);
-        let answer = door.respond(request, peer).await;
+        let has_body = !request.body().is_end_stream();
+        let mut answer = door.respond(request, peer).await;
+        if has_body {
+            let close = HeaderValue::from_static("close");
+            answer.headers_mut().insert(CONNECTION, close);
+            body_unread.store(true, Ordering::Relaxed);
+        }
         door.counters().count(answer.status().as_u16());
         slot.enter_phase(Phase::Answered(Instant::now()));
         Ok::<_, Infallible>(answer)
@@ -123,7 +135,12 @@ async fn converse<R: Respond>(
     let end = poll_fn(|cx| {
         slot.register(cx.waker());
         loop {
-            if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
+            let ended = Pin::new(&mut connection).poll(cx);
+            let answered = matches!(slot.phase(), Phase::Idle(_));
+            if answered && body_unread.load(Ordering::Relaxed) {
+                return Poll::Ready(End::BodyUnread);
+            }
+            if let Poll::Ready(result) = ended {
                 return Poll::Ready(result.map_or_else(refusal, |()| End::Closed));
             }
             if slot.gives_way() {
@@ -197,13 +214,13 @@ fn refusal(error: hyper::Error) -> End {
     }
 }
 
-/// Writes a last answer and closes. What the client is still sending is read for a moment: closing before it was read
+/// Writes the last words and closes. What the client is still sending is read for a moment: closing before it was read
 /// would reset the connection, and the answer with it.
-async fn refuse(mut socket: TcpStream, code: Code) {
+async fn part(mut socket: TcpStream, last_words: &[u8]) {
     const MOMENT: Duration = Duration::from_secs(1);
     const MOST: usize = 64 * 1024;
     let parting = async {
-        socket.write_all(&last_words(code)).await?;
+        socket.write_all(last_words).await?;
         socket.shutdown().await?;
         let mut left = MOST;
         let mut scratch = [0; 1024];

@@ -23,6 +23,12 @@ pub struct Methods {
 
 impl Methods {
     /// Nobody has to show anything.
+    pub const NONE: Methods = Methods {
+        token: false,
+        pod_uid: false,
+    };
+
+    /// Whether nobody has to show anything.
     pub fn is_none(self) -> bool {
         !self.token && !self.pod_uid
     }
@@ -33,10 +39,7 @@ impl FromStr for Methods {
 
     /// `none`, or `token` and `pod-uid` in any order.
     fn from_str(text: &str) -> Result<Self, ()> {
-        let mut methods = Methods {
-            token: false,
-            pod_uid: false,
-        };
+        let mut methods = Methods::NONE;
         if text == "none" {
             return Ok(methods);
         }

@@ -1,4 +1,5 @@
-//! The credentials door: `GET /v1/credentials`, `GET /v2/credentials/SECRET`, `GET /v1/eks-token`, `POST /v1/shutdown`.
+//! The credentials door: `GET /v1/credentials`, `GET /v2/credentials/SECRET`, `GET /v1/eks-token`, `POST /v1/shutdown`;
+//! on link-local addresses too, without the last.
 //!
 //! The contract is that of the SDKs' container credentials provider. Answers come from memory, within a second, since
 //! several clients have no time-out and others give up after one. A 200 is whole, alive, and nothing else.
@@ -10,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::ACCEPT;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Request, StatusCode};
 use percent_encoding::percent_decode_str;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -19,9 +20,9 @@ use zeroize::Zeroizing;
 use super::authorization::{Authorization, Verdict, admit, shown};
 use super::eks_tokens::{self, EksTokens, NoToken};
 use crate::eks_token::{EksTokenError, exec_credential};
-use crate::http::{Answer, Code, Peer, Respond, failure, json, text};
+use crate::http::{Answer, Code, Peer, READ, Refusal, Respond, allow, json, text};
 use crate::metrics::RequestCounters;
-use crate::store::{Reader, Unavailable};
+use crate::store::Reader;
 
 /// How long a request is held while the first exchange is under way: clients give up after a second.
 const HOLD: Duration = Duration::from_millis(800);
@@ -43,7 +44,8 @@ pub struct ContainerCredentials {
     /// The pod's region, for clusters that none is named for.
     region: String,
     counters: RequestCounters,
-    shutdown: Arc<Notify>,
+    /// `None`: nobody can stop the process by this door.
+    shutdown: Option<Arc<Notify>>,
 }
 
 /// The time that one request may be held, from when it first has to wait.
@@ -65,14 +67,14 @@ enum Route<'a> {
 }
 
 impl ContainerCredentials {
-    /// `shutdown` is notified when a client asks to stop.
+    /// `shutdown` is notified when a client asks to stop; without one there is no such path.
     pub fn new(
         store: Reader,
         authorization: Authorization,
         eks_tokens: Arc<EksTokens>,
         region: String,
         counters: RequestCounters,
-        shutdown: Arc<Notify>,
+        shutdown: Option<Arc<Notify>>,
     ) -> Self {
         ContainerCredentials {
             store,
@@ -89,7 +91,7 @@ impl ContainerCredentials {
         let hold = Hold::default();
         match route(request.uri().path()).ok_or(NOT_FOUND)? {
             Route::Credentials => {
-                allow(request, &[Method::GET, Method::HEAD])?;
+                allow(request, READ)?;
                 let shown = shown(request.headers());
                 self.grant(&hold, || self.authorization.judge(shown))
                     .await?;
@@ -103,22 +105,23 @@ impl ContainerCredentials {
                     Code::CredentialsUnavailable => refusal,
                     _ => NOT_FOUND,
                 })?;
-                allow(request, &[Method::GET, Method::HEAD])?;
+                allow(request, READ)?;
                 self.credentials(&hold).await
             }
             Route::EksToken => {
-                allow(request, &[Method::GET, Method::HEAD])?;
+                allow(request, READ)?;
                 let shown = shown(request.headers());
                 self.grant(&hold, || self.authorization.judge(shown))
                     .await?;
                 self.eks_token(request).await
             }
             Route::Shutdown => {
-                allow(request, &[Method::POST])?;
+                let shutdown = self.shutdown.as_ref().ok_or(NOT_FOUND)?;
+                allow(request, "POST")?;
                 let shown = shown(request.headers());
                 self.grant(&hold, || self.authorization.judge_shutdown(shown))
                     .await?;
-                self.shutdown.notify_one();
+                shutdown.notify_one();
                 Ok(json(StatusCode::ACCEPTED, r#"{"stopping":true}"#))
             }
         }
@@ -182,19 +185,13 @@ fn wants_text(request: &Request<Incoming>) -> bool {
 
 impl Respond for ContainerCredentials {
     async fn respond(&self, request: Request<Incoming>, peer: Peer) -> Answer {
-        self.answer(&request, peer)
-            .await
-            .unwrap_or_else(|refusal| failure(refusal.code, &refusal.words))
+        let answer = self.answer(&request, peer).await;
+        answer.unwrap_or_else(Answer::from)
     }
 
     fn counters(&self) -> &RequestCounters {
         &self.counters
     }
-}
-
-struct Refusal {
-    code: Code,
-    words: Cow<'static, str>,
 }
 
 /// The same for a path that is not there and for a secret that is wrong.
@@ -204,30 +201,6 @@ const NOT_FOUND: Refusal = Refusal::new(
 );
 const NO_AUTHORIZATION: &str = "no Authorization header; set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE in the app's container to the sidecar's authorization-token-file";
 const WRONG_AUTHORIZATION: &str = "the Authorization header is wrong; it has to be the content of the sidecar's authorization-token-file or the pod's UID";
-
-impl Refusal {
-    const fn new(code: Code, words: &'static str) -> Self {
-        Refusal {
-            code,
-            words: Cow::Borrowed(words),
-        }
-    }
-}
-
-impl From<Code> for Refusal {
-    fn from(code: Code) -> Self {
-        Refusal::new(code, code.words())
-    }
-}
-
-impl From<Unavailable> for Refusal {
-    fn from(Unavailable(trouble): Unavailable) -> Self {
-        Refusal {
-            code: Code::CredentialsUnavailable,
-            words: Cow::Owned(trouble.diagnosis.to_string()),
-        }
-    }
-}
 
 impl From<NoToken> for Refusal {
     fn from(error: NoToken) -> Self {
@@ -255,16 +228,4 @@ fn route(path: &str) -> Option<Route<'_>> {
             ))
         }
     }
-}
-
-fn allow(request: &Request<Incoming>, methods: &[Method]) -> Result<(), Refusal> {
-    if methods.contains(request.method()) {
-        return Ok(());
-    }
-    let allowed = if methods.contains(&Method::POST) {
-        "POST"
-    } else {
-        "GET, HEAD"
-    };
-    Err(Code::MethodNotAllowed(allowed).into())
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::credentials_file::CredentialsFileConfig;
 use super::disk::{is_file, off_the_loop, put};
 use crate::atomic_file::{AtomicFileError, Mode};
 use crate::clock::Clock;
@@ -62,6 +63,8 @@ pub struct FilesConfig {
     pub mode: u32,
     /// Whether the kubeconfig is wanted too.
     pub kubeconfig: bool,
+    /// The shared credentials file, where it is wanted.
+    pub credentials: Option<CredentialsFileConfig>,
 }
 
 /// Where the token for this cluster is.

@@ -12,12 +12,12 @@ pub use self::client::{Client, installed, scripts};
 use crate::sidecar::{Pod, Sidecar};
 
 /// What every one of them has to find out.
-const IDENTITY: &str = "arn:aws:sts::111122223333:assumed-role/app/app-7d9f8b6c5-x2x4q";
+pub const IDENTITY: &str = "arn:aws:sts::111122223333:assumed-role/app/app-7d9f8b6c5-x2x4q";
 
-const AWS_CLI: Client = Client::Aws(&["sts", "get-caller-identity", "--output", "text"]);
+pub const AWS_CLI: Client = Client::Aws(&["sts", "get-caller-identity", "--output", "text"]);
 const AIOBOTOCORE: Client = Client::Python("aiobotocore_identity.py");
-const BOTO3: Client = Client::Python("boto3_identity.py");
-const JAVASCRIPT: Client = Client::JavaScript("default");
+pub const BOTO3: Client = Client::Python("boto3_identity.py");
+pub const JAVASCRIPT: Client = Client::JavaScript("default");
 const JAVASCRIPT_HTTP: Client = Client::JavaScript("fromHttp");
 const JAVASCRIPT_CONTAINER: Client = Client::JavaScript("fromContainerMetadata");
 

@@ -56,6 +56,13 @@ fn all_errors_are_said_at_once_and_each_names_its_flag_and_its_variables() {
         ("use-fips-endpoint", "perhaps", "expected true or false"),
         ("ca-bundle", "/nonexistent/ca.pem", "cannot be read"),
         ("listen", "0.0.0.0:9910", "expected a loopback address"),
+        (
+            "link-local-listen",
+            "169.254.170.2:80,10.0.0.1:80",
+            "10.0.0.1 can be reached from outside the pod",
+        ),
+        ("imds-listen", "169.254.169.254", "expected one such as"),
+        ("imds-v1", "perhaps", "expected true or false"),
         ("ops-listen", "everywhere", "expected IP:PORT, or :PORT"),
         ("authorization", "password", "expected token, pod-uid"),
         (

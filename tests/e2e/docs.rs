@@ -57,6 +57,7 @@ fn settings_named_anywhere_in_the_docs_exist() {
         "README.md",
         "docs/configuration.md",
         "docs/kubectl.md",
+        "docs/legacy-apps.md",
         "docs/troubleshooting.md",
         "CONTRIBUTING.md",
         "docs/threat-model.md",
@@ -65,7 +66,7 @@ fn settings_named_anywhere_in_the_docs_exist() {
         for (at, _) in text.match_indices("IRSA_SIDECAR_") {
             let variable: String = text[at..]
                 .chars()
-                .take_while(|c| c.is_ascii_uppercase() || *c == '_')
+                .take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_')
                 .collect();
             let ok = known.contains(&variable)
                 || ["IRSA_SIDECAR_", "IRSA_SIDECAR_TEST_CLIENTS"].contains(&variable.as_str());
@@ -147,6 +148,7 @@ fn the_readme_is_short_and_its_links_lead_somewhere() {
         "CONTRIBUTING.md",
         "SECURITY.md",
         "docs/kubectl.md",
+        "docs/legacy-apps.md",
         "docs/troubleshooting.md",
         "docs/metrics.md",
     ] {

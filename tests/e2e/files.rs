@@ -1,9 +1,9 @@
 //! Files for `kubectl`: a token for each cluster and a kubeconfig. There before ready, whole at every moment, fresh.
 
-mod disk;
-mod failures;
+pub mod disk;
+pub mod failures;
 mod kubeconfig;
-mod readiness;
+pub mod readiness;
 mod whole;
 
 use std::fs;
@@ -55,7 +55,7 @@ fn url_in(token: &str) -> String {
     url
 }
 
-fn names_in(directory: &Path) -> Vec<String> {
+pub fn names_in(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).expect("a directory");
     let mut names: Vec<String> = entries
         .map(|entry| entry.expect("an entry").file_name())
@@ -65,7 +65,7 @@ fn names_in(directory: &Path) -> Vec<String> {
     names
 }
 
-fn mode_of(path: &Path) -> u32 {
+pub fn mode_of(path: &Path) -> u32 {
     let found = fs::symlink_metadata(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     found.mode() & 0o7777
 }

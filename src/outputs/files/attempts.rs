@@ -12,6 +12,7 @@ use crate::atomic_file::AtomicFileError;
 use crate::backoff::retry_delay;
 use crate::clock::Clock;
 use crate::diagnosis::{Diagnosis, Remedy};
+use crate::outputs::credentials_file::NoCredentialsFile;
 use crate::outputs::eks_tokens::NoToken;
 use crate::outputs::kubeconfig_file::{NoKubeconfig, not_written};
 use crate::store::Trouble;
@@ -21,6 +22,7 @@ use crate::store::Trouble;
 pub(super) enum FileError {
     Token(NoToken),
     Kubeconfig(NoKubeconfig),
+    Credentials(NoCredentialsFile),
     Write(AtomicFileError),
 }
 
@@ -112,6 +114,7 @@ impl FileError {
         match self {
             FileError::Token(error) => error.diagnosis(),
             FileError::Kubeconfig(error) => error.diagnosis(),
+            FileError::Credentials(error) => error.diagnosis(),
             FileError::Write(error) => not_written(error),
         }
     }
@@ -121,6 +124,7 @@ impl FileError {
             FileError::Token(NoToken::Unavailable(_)) => Remedy::Wait,
             FileError::Token(_) => Remedy::Change,
             FileError::Kubeconfig(error) => error.remedy(),
+            FileError::Credentials(error) => error.remedy(),
             // A full disk may be emptied.
             FileError::Write(_) => Remedy::Wait,
         }
@@ -132,6 +136,7 @@ impl FileError {
             self,
             FileError::Token(NoToken::Unavailable(_))
                 | FileError::Kubeconfig(NoKubeconfig::Unavailable(_))
+                | FileError::Credentials(NoCredentialsFile::Unavailable(_))
         )
     }
 }
@@ -190,6 +195,10 @@ mod tests {
             (FileError::Token(NoToken::Unavailable(unavailable())), true),
             (
                 FileError::Kubeconfig(NoKubeconfig::Unavailable(unavailable())),
+                true,
+            ),
+            (
+                FileError::Credentials(NoCredentialsFile::Unavailable(unavailable())),
                 true,
             ),
             (full(), false),

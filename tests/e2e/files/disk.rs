@@ -26,7 +26,7 @@ int fsync(int descriptor) {
 }
 "#;
 
-fn library(pod: &Pod) -> PathBuf {
+pub fn library(pod: &Pod) -> PathBuf {
     let (source, library) = (pod.path("hangs.c"), pod.path("hangs.so"));
     fs::write(&source, HANGS).expect("a source");
     let mut compile = Command::new("cc");

@@ -90,12 +90,12 @@ fn bad_places() -> Vec<Bad> {
     ]
 }
 
-fn permit(pod: &Pod, mode: u32) {
+pub fn permit(pod: &Pod, mode: u32) {
     fs::set_permissions(pod.path("out"), Permissions::from_mode(mode)).expect("a mode");
 }
 
 /// With a mount namespace of its own, so that nothing of it is left behind.
-fn on_a_volume_of_its_own(pod: &Pod, launch: &Launch, script: &str) -> Sidecar {
+pub fn on_a_volume_of_its_own(pod: &Pod, launch: &Launch, script: &str) -> Sidecar {
     let out = pod.path("out");
     fs::create_dir(&out).expect("a directory");
     let mut before = vec!["--mount"];
@@ -108,7 +108,7 @@ fn on_a_volume_of_its_own(pod: &Pod, launch: &Launch, script: &str) -> Sidecar {
 }
 
 /// A path as the sidecar sees it.
-fn inside(sidecar: &Sidecar, path: &Path) -> PathBuf {
+pub fn inside(sidecar: &Sidecar, path: &Path) -> PathBuf {
     let relative = path.strip_prefix("/").expect("an absolute path");
     Path::new(&format!("/proc/{}/root", sidecar.id())).join(relative)
 }

@@ -18,7 +18,7 @@ const A_TIMEOUT_AND_MORE: Duration = Duration::from_secs(40);
 
 /// Says 503 in the same words on both, and no more than anybody may know.
 #[track_caller]
-pub(super) fn assert_not_ready(sidecar: &Sidecar, finding: &str) {
+pub fn assert_not_ready(sidecar: &Sidecar, finding: &str) {
     for path in ["/readyz", "/startupz"] {
         let answer = sidecar.ops_get(path);
         assert_eq!(answer.status, 503, "{answer:?}");

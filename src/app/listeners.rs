@@ -1,0 +1,180 @@
+//! The sockets that the doors are behind, all bound before anything is served.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use tokio::net::TcpListener;
+
+use crate::config::{DoorsConfig, OpsListen};
+use crate::outputs::imds;
+
+/// Bound, and nobody is answered yet.
+pub(super) struct Listeners {
+    pub(super) credentials: Vec<TcpListener>,
+    pub(super) link_local: Vec<TcpListener>,
+    pub(super) imds: Option<TcpListener>,
+    pub(super) ops: TcpListener,
+}
+
+/// A door cannot be opened.
+#[derive(Debug)]
+pub struct BindError {
+    setting: &'static str,
+    address: SocketAddr,
+    error: io::Error,
+}
+
+impl Listeners {
+    pub(super) async fn bind(doors: &DoorsConfig) -> Result<Self, BindError> {
+        let credentials = listen(doors.listen).await?;
+        let mut link_local = Vec::new();
+        for address in &doors.link_local_listen {
+            link_local.push(bind("link-local-listen", *address).await?);
+        }
+        let imds = match doors.imds {
+            Some(imds) => Some(listen_imds(imds.address).await?),
+            None => None,
+        };
+        Ok(Listeners {
+            credentials,
+            link_local,
+            imds,
+            ops: listen_ops(doors.ops_listen).await?,
+        })
+    }
+}
+
+async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, BindError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| BindError {
+        setting,
+        address,
+        error,
+    })
+}
+
+async fn listen_imds(address: SocketAddr) -> Result<TcpListener, BindError> {
+    const SETTING: &str = "imds-listen";
+    let listener = bind(SETTING, address).await?;
+    imds::limit_hops(&listener).map_err(|error| BindError {
+        setting: SETTING,
+        address,
+        error,
+    })?;
+    Ok(listener)
+}
+
+/// The address that was asked for, and with 127.0.0.1 its twin `[::1]` where there is one.
+async fn listen(address: SocketAddr) -> Result<Vec<TcpListener>, BindError> {
+    let bind_error = |error| BindError {
+        setting: "listen",
+        address,
+        error,
+    };
+    let first = TcpListener::bind(address).await.map_err(bind_error)?;
+    let port = first.local_addr().map_err(bind_error)?.port();
+    let mut listeners = vec![first];
+    if address.ip() == Ipv4Addr::LOCALHOST {
+        match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
+            Ok(twin) => listeners.push(twin),
+            // Somebody else there would be shown the authorization by whoever resolves localhost to it.
+            Err(error) if address.port() != 0 && error.kind() == io::ErrorKind::AddrInUse => {
+                return Err(BindError {
+                    setting: "listen",
+                    address: (Ipv6Addr::LOCALHOST, port).into(),
+                    error,
+                });
+            }
+            Err(error) => tracing::info!(%error, "not listening on [::1]"),
+        }
+    }
+    Ok(listeners)
+}
+
+async fn listen_ops(listen: OpsListen) -> Result<TcpListener, BindError> {
+    let mut last = None;
+    for address in listen.candidates() {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => {
+                let in_use = error.kind() == io::ErrorKind::AddrInUse;
+                last = Some((address, error));
+                if in_use {
+                    break;
+                }
+            }
+        }
+    }
+    let (address, error) = last.unwrap_or((
+        (Ipv4Addr::UNSPECIFIED, 0).into(),
+        io::ErrorKind::AddrNotAvailable.into(),
+    ));
+    Err(BindError {
+        setting: "ops-listen",
+        address,
+        error,
+    })
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BindError {
+            setting,
+            address,
+            error,
+        } = self;
+        write!(f, "cannot listen on {address} ({setting}): {error}; ")?;
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => write!(
+                f,
+                "ports below 1024 are root's unless the pod says otherwise: set its securityContext.sysctls to [{{name: net.ipv4.ip_unprivileged_port_start, value: \"0\"}}], which Pod Security restricted allows"
+            ),
+            io::ErrorKind::AddrNotAvailable => write!(
+                f,
+                "the pod has no such address: run `irsa-sidecar link-local` in an init container before this one (--imds adds 169.254.169.254, --pod-identity 169.254.170.23 and fd00:ec2::23)"
+            ),
+            _ => write!(
+                f,
+                "choose another address with --{setting}, or stop what listens there"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for BindError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stranger_at_the_ipv6_twin_of_our_port_is_an_error() {
+        let Ok(stranger) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await else {
+            // Without IPv6 there is no twin, and nobody who could be there.
+            return;
+        };
+        let port = stranger.local_addr().unwrap().port();
+        let error = listen((Ipv4Addr::LOCALHOST, port).into())
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(&format!("[::1]:{port}")), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_named_with_the_setting_that_changes_it() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = taken.local_addr().unwrap();
+        let error = listen(address).await.unwrap_err().to_string();
+        assert!(
+            error.contains(&address.to_string()) && error.contains("--listen"),
+            "{error}"
+        );
+        let error = listen_ops(OpsListen::One(address))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("--ops-listen"), "{error}");
+    }
+}

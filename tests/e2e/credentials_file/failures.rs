@@ -1,0 +1,217 @@
+//! Places where it cannot be written and files that cannot be edited: named with path and cure, left alone, and used once
+//! they are mended.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::thread;
+
+use super::{newest, path, profile, serve, wait_content, write};
+use crate::files::failures::{inside, on_a_volume_of_its_own, permit};
+use crate::files::names_in;
+use crate::files::readiness::assert_not_ready;
+use crate::sidecar::{Launch, Pod, Sidecar, is_root, read};
+
+const FINDING: &str = "file-not-written";
+
+/// How it gets bad, what is said of it, and how it is mended.
+struct Bad {
+    name: &'static str,
+    start: fn(&Pod, &Launch) -> Sidecar,
+    sentence: &'static [&'static str],
+    mend: fn(&Pod, &Sidecar),
+}
+
+fn bad_places() -> Vec<Bad> {
+    vec![
+        Bad {
+            name: "another user's",
+            start: |pod, launch| {
+                fs::create_dir(pod.path("out")).expect("a directory");
+                permit(pod, 0o555);
+                Sidecar::spawn(launch.without_capabilities())
+            },
+            sentence: &["Permission denied", "let this user write to "],
+            mend: |pod, _| permit(pod, 0o755),
+        },
+        Bad {
+            name: "a pipe in its place",
+            start: |pod, launch| {
+                fs::create_dir(pod.path("out")).expect("a directory");
+                let made = Command::new("mkfifo").arg(path(pod)).status();
+                assert!(made.expect("mkfifo").success());
+                launch.start()
+            },
+            sentence: &["a directory, a pipe or a device stands there"],
+            mend: |pod, _| fs::remove_file(path(pod)).expect("a pipe"),
+        },
+        Bad {
+            name: "a full volume",
+            start: |pod, launch| {
+                const FILL: &str = r#"mount -t tmpfs -o size=64k tmpfs "$0"; head -c 1M /dev/zero >"$0/ballast"; exec "$@""#;
+                on_a_volume_of_its_own(pod, launch, FILL)
+            },
+            sentence: &["No space left on device", "make room at "],
+            mend: |pod, sidecar| {
+                fs::remove_file(inside(sidecar, &pod.path("out/ballast"))).expect("the ballast");
+            },
+        },
+        Bad {
+            name: "a read-only volume",
+            start: |pod, launch| {
+                const READ_ONLY: &str = r#"mount -t tmpfs -o ro tmpfs "$0"; exec "$@""#;
+                on_a_volume_of_its_own(pod, launch, READ_ONLY)
+            },
+            sentence: &["Read-only file system"],
+            mend: |pod, sidecar| {
+                let mut enter = Command::new("nsenter");
+                enter.args(["--target", &sidecar.id().to_string(), "--mount"]);
+                if !is_root() {
+                    enter.args(["--user", "--preserve-credentials"]);
+                }
+                let remount = enter.args(["mount", "-o", "remount,rw"]);
+                let mended = remount.arg(pod.path("out")).status();
+                assert!(mended.expect("nsenter, of util-linux, is needed").success());
+            },
+        },
+    ]
+}
+
+#[test]
+fn a_place_that_cannot_be_written_to_is_named_with_its_cure_and_used_once_it_is_mended() {
+    thread::scope(|scope| {
+        for bad in bad_places() {
+            scope.spawn(move || try_one(&bad));
+        }
+    });
+}
+
+fn try_one(bad: &Bad) {
+    let pod = Pod::new();
+    let sidecar = (bad.start)(&pod, &serve(&pod));
+    assert_said(&pod, &sidecar, bad.name, bad.sentence);
+    // Whoever needs credentials and no file gets them.
+    assert_eq!(sidecar.get_credentials(&pod).status, 200);
+    let seen = inside(&sidecar, &pod.path("out"));
+    let drafts = names_in(&seen)
+        .into_iter()
+        .filter(|name| name.starts_with('.'));
+    assert_eq!(drafts.collect::<Vec<_>>(), Vec::<String>::new());
+    (bad.mend)(&pod, &sidecar);
+    sidecar.wait_ready();
+    let written = read(&inside(&sidecar, &path(&pod)));
+    assert_eq!(written, profile("default", &newest(&pod)));
+}
+
+/// Not ready, and the log says once what is in the way, where, and what to do.
+#[track_caller]
+fn assert_said(pod: &Pod, sidecar: &Sidecar, name: &str, sentence: &[&str]) {
+    sidecar.wait_finding(FINDING);
+    assert_not_ready(sidecar, FINDING);
+    let event = sidecar.wait_event(name, |event| event["finding"] == FINDING);
+    assert_eq!(event["level"], "ERROR", "{event}");
+    let said = event["error"].as_str().unwrap_or_default();
+    let path = path(pod).display().to_string();
+    for part in sentence.iter().chain([&path.as_str()]) {
+        assert!(said.contains(part), "{name}: {part:?} is not in {said:?}");
+    }
+}
+
+/// Content, and what is said of it.
+const NOT_EDITABLE: &[(&[u8], &[&str])] = &[
+    (
+        b"{\"aws_access_key_id\": \"mine\"}\n[default]\n",
+        &[
+            "line 1 stands before the first [profile]",
+            "put the line right",
+        ],
+    ),
+    (
+        b"[other]\nregion = a\0b\n",
+        &["line 2 holds a control character", "put the line right"],
+    ),
+    (
+        b"[other]\nregion = \xff\n",
+        &["it is not UTF-8 text", "take the file away"],
+    ),
+    (
+        b"[other]\n\n[default] for all\nregion = x\n",
+        &[
+            "line 3 begins a profile for some SDKs and not for others",
+            "write [NAME]",
+        ],
+    ),
+    (
+        b"[default]\noutput = json\n  region = x\n",
+        &["line 3 is indented", "take the indentation away"],
+    ),
+    (
+        b"[default]\nregion x\n",
+        &[
+            "line 2 has no = and begins no profile",
+            "put the line right",
+        ],
+    ),
+];
+
+#[test]
+fn a_file_that_cannot_be_edited_without_harm_is_left_alone_until_it_is_mended() {
+    let large = format!("#{}\n", "x".repeat(1024 * 1024));
+    let large: (&[u8], &[&str]) = (large.as_bytes(), &["larger than 1024 KiB"]);
+    thread::scope(|scope| {
+        for &(content, sentence) in NOT_EDITABLE.iter().chain([&large]) {
+            scope.spawn(move || left_alone(content, sentence));
+        }
+    });
+}
+
+fn left_alone(content: &[u8], sentence: &[&str]) {
+    let pod = Pod::new();
+    fs::create_dir(pod.path("out")).expect("a directory");
+    fs::write(path(&pod), content).expect("a file");
+    let sidecar = serve(&pod).start();
+    assert_said(&pod, &sidecar, sentence[0], sentence);
+    assert_eq!(fs::read(path(&pod)).expect("a file"), content);
+    assert_eq!(sidecar.get_credentials(&pod).status, 200);
+    let mended = "[other]\nregion = mine\n";
+    write(&pod, mended);
+    wait_content(&pod, &sidecar, |session| {
+        format!("{mended}\n{}", profile("default", session))
+    });
+    sidecar.wait_ready();
+    let events = sidecar.events();
+    let said = events.iter().filter(|event| event["finding"] == FINDING);
+    assert_eq!(said.count(), 1, "said once: {}", sidecar.log());
+}
+
+#[test]
+fn a_file_that_is_another_users_secret_is_left_alone() {
+    let pod = Pod::new();
+    write(&pod, "[other]\nregion = mine\n");
+    let permit = |mode| {
+        fs::set_permissions(path(&pod), Permissions::from_mode(mode)).expect("a mode");
+    };
+    permit(0o000);
+    let sidecar = Sidecar::spawn(serve(&pod).without_capabilities());
+    let words = ["cannot be read", "let this user read it"];
+    assert_said(&pod, &sidecar, "unreadable", &words);
+    permit(0o644);
+    wait_content(&pod, &sidecar, |session| {
+        format!("[other]\nregion = mine\n\n{}", profile("default", session))
+    });
+    sidecar.wait_ready();
+}
+
+#[test]
+fn a_file_that_becomes_bad_while_it_is_kept_is_no_longer_ready() {
+    let pod = Pod::new();
+    let sidecar = serve(&pod).start();
+    sidecar.wait_ready();
+    write(&pod, "junk\n");
+    let sentence = ["line 1 stands before the first [profile]"];
+    assert_said(&pod, &sidecar, "junk", &sentence);
+    assert_eq!(read(&path(&pod)), "junk\n");
+    fs::remove_file(path(&pod)).expect("a file");
+    sidecar.wait_ready();
+    assert_eq!(read(&path(&pod)), profile("default", &newest(&pod)));
+}
