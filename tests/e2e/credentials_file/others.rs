@@ -175,9 +175,9 @@ fn an_edit_that_is_under_way_is_awaited() {
         pod.emulator.sts().exchanges() >= 1
     });
     assert!(exchanged, "{}", sidecar.log());
-    // Now the sidecar has what it would write.
-    for _ in 0..10 {
-        sleep(Duration::from_millis(30));
+    // Now the sidecar has what it would write, and time enough to do so.
+    for _ in 0..3 {
+        sleep(Duration::from_millis(300));
         append("# and so on\n");
     }
     append("[last]\nregion = x\n");
