@@ -268,10 +268,18 @@ fn report(config: &Config) {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    if config.doors.authorization.is_none() {
+    let doors = &config.doors;
+    if doors.authorization.is_none() {
         tracing::warn!(
             "authorization is none: whatever can connect to loopback in this pod gets the credentials"
         );
+    }
+    let open = |address: &&SocketAddr| address.ip() == CONTAINER_CREDENTIALS;
+    for address in doors.link_local_listen.iter().filter(open) {
+        tracing::warn!(%address, "nobody has to show an authorization there, as SDKs have none for it: whatever runs in this pod gets the credentials");
+    }
+    if let Some(imds) = doors.imds {
+        tracing::warn!(address = %imds.address, v1 = imds.v1, "nobody has to show an authorization there, as on EC2: whatever runs in this pod gets the credentials");
     }
 }
 

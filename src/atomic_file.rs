@@ -53,14 +53,14 @@ pub fn write(path: &Path, content: &[u8], mode: Mode) -> Result<(), AtomicFileEr
     write_if(path, content, mode, |_| true).map(|_| ())
 }
 
-/// The same, and whether it was done: not where, at the last moment, the file that would be replaced is not the right
-/// one. `None` stands for no file.
+/// The same, and what the new file is; `None` where at the last moment the file that would be replaced was not the right
+/// one, and nothing was done. To `is_right`, `None` stands for no file.
 pub fn write_if(
     path: &Path,
     content: &[u8],
     mode: Mode,
     is_right: impl FnOnce(Option<&Metadata>) -> bool,
-) -> Result<bool, AtomicFileError> {
+) -> Result<Option<Metadata>, AtomicFileError> {
     replace(path, content, mode, is_right).map_err(|reason| AtomicFileError {
         path: path.to_owned(),
         reason,
@@ -72,7 +72,7 @@ fn replace(
     content: &[u8],
     mode: Mode,
     is_right: impl FnOnce(Option<&Metadata>) -> bool,
-) -> Result<bool, Reason> {
+) -> Result<Option<Metadata>, Reason> {
     let name = path.file_name().ok_or(Reason::Nameless)?;
     let directory = directory_of(path);
     DirBuilder::new()
@@ -84,11 +84,11 @@ fn replace(
     sweep(directory, name, &draft.file)?;
     draft.fill(content, mode, found.as_ref())?;
     if !is_right(replaced(path)?.as_ref()) {
-        return Ok(false);
+        return Ok(None);
     }
-    draft.become_file(path)?;
+    let written = draft.become_file(path)?;
     sync_directory(directory)?;
-    Ok(true)
+    Ok(Some(written))
 }
 
 /// The file to be, which nobody else can read. Removed when it is dropped.
@@ -135,8 +135,10 @@ impl Draft {
         }
     }
 
-    fn become_file(self, path: &Path) -> io::Result<()> {
-        fs::rename(&self.path, path)
+    /// What is told is of this file, even where somebody has put another in its place by now.
+    fn become_file(self, path: &Path) -> io::Result<Metadata> {
+        fs::rename(&self.path, path)?;
+        self.file.metadata()
     }
 }
 
@@ -386,7 +388,9 @@ mod tests {
             move |found: Option<&Metadata>| found.map(MetadataExt::size) == read
         };
         let write_if = |content: &[u8], read| {
-            write_if(&path, content, Mode::Exactly(0o600), as_read(read)).unwrap()
+            write_if(&path, content, Mode::Exactly(0o600), as_read(read))
+                .unwrap()
+                .is_some()
         };
         assert!(!write_if(b"new", Some(5)) && !path.exists());
         assert!(write_if(b"new", None));

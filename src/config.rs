@@ -29,7 +29,7 @@ pub use self::settings::{SETTINGS, Setting};
 pub use self::sources::{Flags, Origin};
 pub(crate) use self::values::cluster_with_file;
 use self::values::{
-    absolute_path, boolean, duration_text, file_mode, link_local_address, link_local_addresses,
+    absolute_path, boolean, duration_text, file_mode, imds_address, link_local_addresses,
     loopback_address, ops_address, path,
 };
 use crate::outputs::authorization::Methods;
@@ -276,6 +276,11 @@ impl Resolver {
         let link_local_listen = self.get("link-local-listen", link_local_addresses);
         let imds = self.imds(duration);
         let ops_listen = self.get("ops-listen", ops_address);
+        let link_local = link_local_listen.iter().flatten();
+        let addresses = listen.map(|address| ("listen", address)).into_iter();
+        let addresses = addresses.chain(link_local.map(|address| ("link-local-listen", *address)));
+        let addresses = addresses.chain(imds.map(|imds| ("imds-listen", imds.address)));
+        self.apart(addresses.collect());
         let authorization = self.get("authorization", |value| {
             value
                 .parse()
@@ -294,8 +299,20 @@ impl Resolver {
         })
     }
 
+    /// Of two doors at one address the second could not be opened; port 0 is whichever is free.
+    fn apart(&mut self, mut doors: Vec<(&str, SocketAddr)>) {
+        while let Some((setting, address)) = doors.pop() {
+            let same = doors.iter().find(|(_, other)| *other == address);
+            if let Some((other, _)) = same.filter(|_| address.port() != 0) {
+                self.errors.push(format!(
+                    "{setting} is {address}, and so is {other}; give each door an address or a port of its own"
+                ));
+            }
+        }
+    }
+
     fn imds(&mut self, duration: Option<Duration>) -> Option<ImdsListen> {
-        let address = self.get("imds-listen", link_local_address);
+        let address = self.get("imds-listen", imds_address);
         let v1 = self.get("imds-v1", boolean);
         if v1 == Some(true) && !self.sources.is_set("imds-listen") {
             self.missing("imds-listen", "imds-v1 is on, and not where");

@@ -38,6 +38,19 @@ pub struct Wanted {
     pub pod_identity: bool,
 }
 
+/// The command by which the pod gets this address; `None` for all others.
+pub fn command_for(address: IpAddr) -> Option<&'static str> {
+    if address == CONTAINER_CREDENTIALS {
+        Some("irsa-sidecar link-local")
+    } else if address == INSTANCE_METADATA {
+        Some("irsa-sidecar link-local --imds")
+    } else if address == POD_IDENTITY || address == POD_IDENTITY_IPV6 {
+        Some("irsa-sidecar link-local --pod-identity")
+    } else {
+        None
+    }
+}
+
 /// What became of it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {

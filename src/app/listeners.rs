@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::net::TcpListener;
 
 use crate::config::{DoorsConfig, OpsListen};
+use crate::link_local;
 use crate::outputs::imds;
 
 /// Bound, and nobody is answered yet.
@@ -28,10 +29,7 @@ pub struct BindError {
 impl Listeners {
     pub(super) async fn bind(doors: &DoorsConfig) -> Result<Self, BindError> {
         let credentials = listen(doors.listen).await?;
-        let mut link_local = Vec::new();
-        for address in &doors.link_local_listen {
-            link_local.push(bind("link-local-listen", *address).await?);
-        }
+        let link_local = listen_link_local(&doors.link_local_listen).await?;
         let imds = match doors.imds {
             Some(imds) => Some(listen_imds(imds.address).await?),
             None => None,
@@ -52,6 +50,25 @@ async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener,
         address,
         error,
     })
+}
+
+/// One manifest for pods with IPv6 and without: an IPv6 address that is not there may be left out where another is bound.
+async fn listen_link_local(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, BindError> {
+    let (mut listeners, mut absent) = (Vec::new(), None);
+    for address in addresses {
+        match bind("link-local-listen", *address).await {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if address.is_ipv6() && error.has_no_such_address() => {
+                tracing::info!(%address, error = %error.error, "not listening where the pod has no IPv6");
+                absent.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match absent {
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok(listeners),
+    }
 }
 
 async fn listen_imds(address: SocketAddr) -> Result<TcpListener, BindError> {
@@ -117,6 +134,13 @@ async fn listen_ops(listen: OpsListen) -> Result<TcpListener, BindError> {
     })
 }
 
+impl BindError {
+    fn has_no_such_address(&self) -> bool {
+        self.error.kind() == io::ErrorKind::AddrNotAvailable
+            || self.error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+    }
+}
+
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let BindError {
@@ -125,14 +149,18 @@ impl fmt::Display for BindError {
             error,
         } = self;
         write!(f, "cannot listen on {address} ({setting}): {error}; ")?;
-        match error.kind() {
-            io::ErrorKind::PermissionDenied => write!(
+        match (error.kind(), link_local::command_for(address.ip())) {
+            (io::ErrorKind::PermissionDenied, _) => write!(
                 f,
                 "ports below 1024 are root's unless the pod says otherwise: set its securityContext.sysctls to [{{name: net.ipv4.ip_unprivileged_port_start, value: \"0\"}}], which Pod Security restricted allows"
             ),
-            io::ErrorKind::AddrNotAvailable => write!(
+            (_, Some(command)) if self.has_no_such_address() && address.is_ipv4() => write!(
                 f,
-                "the pod has no such address: run `irsa-sidecar link-local` in an init container before this one (--imds adds 169.254.169.254, --pod-identity 169.254.170.23 and fd00:ec2::23)"
+                "the pod has no such address: run `{command}` in an init container before this one"
+            ),
+            (_, Some(command)) if self.has_no_such_address() => write!(
+                f,
+                "the pod has no such address: run `{command}` in an init container before this one, or leave this address out where the pod has no IPv6"
             ),
             _ => write!(
                 f,

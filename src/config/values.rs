@@ -130,14 +130,18 @@ pub(super) fn loopback_address(value: &str) -> Result<SocketAddr, String> {
 pub(super) fn link_local_addresses(value: &str) -> Result<Vec<SocketAddr>, String> {
     value
         .split(',')
-        .map(|item| link_local_address(item.trim()))
+        .map(|item| near_address(item.trim(), "169.254.170.2:80"))
         .collect()
 }
 
-pub(super) fn link_local_address(value: &str) -> Result<SocketAddr, String> {
+pub(super) fn imds_address(value: &str) -> Result<SocketAddr, String> {
+    near_address(value, "169.254.169.254:80")
+}
+
+fn near_address(value: &str, example: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = value.parse().map_err(|_| {
         format!(
-            "{} is no IP:PORT; expected one such as 169.254.170.2:80",
+            "{} is no IP:PORT; expected one such as {example}",
             quote(value)
         )
     })?;
@@ -149,7 +153,7 @@ pub(super) fn link_local_address(value: &str) -> Result<SocketAddr, String> {
     match is_near {
         true => Ok(address),
         false => Err(format!(
-            "{} can be reached from outside the pod; expected a link-local address (169.254.170.2, 169.254.170.23, 169.254.169.254, fd00:ec2::23) or loopback",
+            "{} can be reached from outside the pod; expected a link-local address such as {example}, or loopback",
             address.ip()
         )),
     }

@@ -95,8 +95,9 @@ impl Loopback {
     }
 }
 
-/// Of scope host: on no other interface is it ever taken for a sender's address. Over IPv6 without a look for others who
-/// have it (there are none on `lo`), and without a route beside the one to itself.
+/// Of scope host, so that on no other interface it is ever taken for a sender's address; over IPv6 the kernel has scopes of
+/// its own. There without a look for others who have it (there are none on `lo`), and without a route beside the one to
+/// itself.
 fn new_address(address: HostAddress, lo: u32) -> Vec<u8> {
     let family = match address.0 {
         IpAddr::V4(_) => libc::AF_INET,

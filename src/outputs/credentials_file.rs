@@ -211,13 +211,13 @@ fn edit(
     let content = content.expose().as_bytes();
     let is_written = atomic_file::write_if(path, content, mode, is_as_read);
     match is_written.map_err(NoCredentialsFile::Write)? {
-        false => Ok(Edited::Overtaken),
-        true => {
+        None => Ok(Edited::Overtaken),
+        Some(written) => {
             if let Some(target) = link {
                 let (file, target) = (path.display(), target.display());
                 tracing::warn!(%file, %target, "a symlink stood in the place of a file in output-dir and was replaced; profiles in what it led to are left there, and are not in the new file");
             }
-            Ok(Edited::Done(Version::at(path)))
+            Ok(Edited::Done(Some(Version::of(&written))))
         }
     }
 }

@@ -116,6 +116,41 @@ fn variable(name: &str) -> String {
 }
 
 #[test]
+fn two_doors_at_one_address_are_refused_before_anything_is_opened() {
+    let pod = Pod::new();
+    let launch = pod
+        .serve()
+        .env("IRSA_SIDECAR_LISTEN", "127.0.0.1:9910")
+        .env(
+            "IRSA_SIDECAR_LINK_LOCAL_LISTEN",
+            "169.254.170.2:80,169.254.170.2:80",
+        )
+        .env("IRSA_SIDECAR_IMDS_LISTEN", "127.0.0.1:9910");
+    let words = [
+        "2 errors",
+        "link-local-listen is 169.254.170.2:80, and so is link-local-listen",
+        "imds-listen is 127.0.0.1:9910, and so is listen",
+    ];
+    assert_refused(&launch.ends(), &words);
+}
+
+#[test]
+fn instance_metadata_wants_sessions_of_half_an_hour_and_an_address() {
+    let pod = Pod::new();
+    let imds = "IRSA_SIDECAR_IMDS_LISTEN";
+    let launch = pod.serve().env(imds, "127.0.0.1:0");
+    let short = launch.env("IRSA_SIDECAR_DURATION", "29m59s").ends();
+    assert_refused(&short, &["duration of 30m or more", "--duration 1h"]);
+    let launch = pod.serve().env(imds, "127.0.0.1:0");
+    launch
+        .env("IRSA_SIDECAR_DURATION", "30m")
+        .start()
+        .wait_ready();
+    let nowhere = pod.serve().env("IRSA_SIDECAR_IMDS_V1", "true").ends();
+    assert_refused(&nowhere, &["imds-v1 is on", "--imds-listen"]);
+}
+
+#[test]
 fn durations_outside_of_what_sts_takes_are_refused() {
     let pod = Pod::new();
     for duration in ["14m", "13h", "1500ms", "0s", "-1h"] {

@@ -96,6 +96,25 @@ fn without_a_sidecar_the_walk_is_done_and_role_and_region_can_be_flags() {
     assert_eq!(document["AccountId"], "111122223333");
 }
 
+/// A profile that names a role must not sign as another without a word.
+#[test]
+fn credentials_of_another_role_than_the_flag_names_are_refused() {
+    let pod = Pod::new();
+    let sidecar = pod.ready_sidecar();
+    let with_role = |role: &str| {
+        let launch = pod.beside(&sidecar, COMMAND);
+        launch.arg("--role-arn").arg(role).output()
+    };
+    printed(&with_role(emulator::ROLE_ARN));
+    let other = "arn:aws:iam::111122223333:role/other";
+    refused(
+        &with_role(other),
+        1,
+        &[emulator::ROLE_ARN, other, "leave --role-arn out"],
+    );
+    refused(&with_role("not-an-arn"), 1, &["not-an-arn"]);
+}
+
 #[test]
 fn what_is_missing_for_the_walk_is_said_with_the_flags_that_set_it() {
     let pod = Pod::new();

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::atomic_file::AtomicFileError;
 use crate::backoff::retry_delay;
 use crate::clock::Clock;
-use crate::diagnosis::{Diagnosis, Remedy};
+use crate::diagnosis::{Diagnosis, Remedy, findings};
 use crate::outputs::credentials_file::NoCredentialsFile;
 use crate::outputs::eks_tokens::NoToken;
 use crate::outputs::kubeconfig_file::{NoKubeconfig, not_written};
@@ -74,21 +74,31 @@ impl Attempts {
         Some(Arc::clone(&self.failing.as_ref()?.trouble))
     }
 
-    /// Takes in what became of an attempt to write `path`. The log hears of each finding once in a row.
+    /// Whether this is not what was in the way the last time. A file that cannot be written has many causes under one
+    /// finding, and each is put right in its own way; what AWS says twice differs in its request ids.
+    pub(super) fn is_another(&self, diagnosis: &Diagnosis) -> bool {
+        self.failing.as_ref().is_none_or(|failing| {
+            let before = &failing.trouble.diagnosis;
+            before.finding != diagnosis.finding
+                || diagnosis.finding == findings::FILE_NOT_WRITTEN
+                    && before.found != diagnosis.found
+        })
+    }
+
+    /// Takes in what became of an attempt to write `path`. The log hears of each cause once in a row.
     pub(super) fn note(&mut self, path: &Path, outcome: Result<(), FileError>) {
-        let before = self.failing.take();
         let Err(error) = outcome else {
+            self.failing = None;
             return;
         };
         let (diagnosis, now) = (error.diagnosis(), Instant::now());
         let finding = diagnosis.finding;
-        let is_new = before
-            .as_ref()
-            .is_none_or(|before| before.trouble.diagnosis.finding != finding);
+        let is_new = self.is_another(&diagnosis);
         if is_new && !error.is_said_by_the_refresh_task() {
             let path = path.display();
             tracing::error!(%error, finding = finding.id, file = %path, "cannot write a file in output-dir");
         }
+        let before = self.failing.take();
         let (since, since_local) = match &before {
             Some(before) => (before.since, before.trouble.since),
             None => (now, self.clock.local()),

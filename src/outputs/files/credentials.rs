@@ -38,8 +38,12 @@ impl KeptCredentials {
         loop {
             let is_due = self.attempts.is_due();
             let outcome = self.file.write(&self.pod, self.mode).await;
-            // A look costs nothing; what is wrong is said at the pace of the attempts.
-            if is_due || outcome.is_ok() {
+            let is_news = match &outcome {
+                Ok(()) => true,
+                Err(error) => self.attempts.is_another(&error.diagnosis()),
+            };
+            // A look costs nothing; what is still wrong is said at the pace of the attempts.
+            if is_due || is_news {
                 let outcome = outcome.map_err(FileError::Credentials);
                 self.attempts.note(self.file.path(), outcome);
             }

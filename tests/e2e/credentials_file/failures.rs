@@ -202,6 +202,26 @@ fn a_file_that_is_another_users_secret_is_left_alone() {
     sidecar.wait_ready();
 }
 
+/// All of them are one finding, and each has a cure of its own.
+#[test]
+fn a_second_cause_is_said_too_though_the_first_was_not_mended() {
+    let pod = Pod::new();
+    write(&pod, "[other]\nregion = a\0b\n");
+    let sidecar = serve(&pod).start();
+    let said = |words: &str| {
+        sidecar.wait_event(words, |event| {
+            let error = event["error"].as_str().unwrap_or_default();
+            event["finding"] == FINDING && error.contains(words)
+        });
+    };
+    said("line 2 holds a control character");
+    write(&pod, "junk\n[other]\n");
+    said("line 1 stands before the first [profile]");
+    let events = sidecar.events();
+    let causes = events.iter().filter(|event| event["finding"] == FINDING);
+    assert_eq!(causes.count(), 2, "each once: {}", sidecar.log());
+}
+
 #[test]
 fn a_file_that_becomes_bad_while_it_is_kept_is_no_longer_ready() {
     let pod = Pod::new();

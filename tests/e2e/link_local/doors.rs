@@ -227,6 +227,43 @@ fn port_80_without_privileges_wants_the_sysctl_and_works_with_it() {
 }
 
 #[test]
+fn one_manifest_serves_pods_with_ipv6_and_without() {
+    in_private_network(|| {
+        fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").expect("a sysctl");
+        link_local(&["--pod-identity"]);
+        let pod = Pod::new();
+        let sidecar = launch(&pod, EVERYWHERE).start();
+        sidecar.wait_ready();
+        let event = sidecar.wait_message("not listening where the pod has no IPv6");
+        assert_eq!(event["address"], POD_IDENTITY_IPV6);
+        let shown = [("authorization", pod.request.pod_uid())];
+        assert_eq!(get(POD_IDENTITY, "/v1/credentials", &shown).status, 200);
+        let ended = launch(&pod, POD_IDENTITY_IPV6).ends();
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        assert!(ended.stderr.contains("leave this address out"), "{ended:?}");
+    });
+}
+
+#[test]
+fn doors_without_authorization_are_said_loudly_at_start() {
+    in_private_network(|| {
+        link_local(&["--pod-identity", "--imds"]);
+        let pod = Pod::new();
+        let imds = "169.254.169.254:80";
+        let launch = launch(&pod, EVERYWHERE).env("IRSA_SIDECAR_IMDS_LISTEN", imds);
+        let sidecar = launch.start();
+        sidecar.wait_ready();
+        let loud = |event: &serde_json::Value| {
+            let said = event["message"].as_str().unwrap_or_default();
+            let is_it = event["level"] == "WARN" && said.starts_with("nobody has to show");
+            is_it.then(|| event["address"].clone())
+        };
+        let doors: Vec<_> = sidecar.events().iter().filter_map(loud).collect();
+        assert_eq!(doors, [RELATIVE, imds]);
+    });
+}
+
+#[test]
 fn an_address_that_is_not_there_is_an_exit_that_names_link_local() {
     in_private_network(|| {
         let pod = Pod::new();
@@ -241,6 +278,10 @@ fn an_address_that_is_not_there_is_an_exit_that_names_link_local() {
                 assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
             }
         }
+        // What the command does not add it is not named for.
+        let ended = launch(&pod, "169.254.1.1:80").ends();
+        assert!(ended.stderr.contains("cannot listen on 169.254.1.1:80"));
+        assert!(!ended.stderr.contains("irsa-sidecar link-local"));
         assert!(link_local(&["--pod-identity"]).status.success());
         let sidecar = launch(&pod, EVERYWHERE).start();
         sidecar.wait_ready();

@@ -21,7 +21,7 @@ pub(in crate::config::cli) fn command() -> clap::Command {
         .long_about(
             "Prints the credentials of the pod's role as JSON, for credential_process in a profile of an AWS config file.\n\n\
              Asks the running sidecar (AWS_CONTAINER_CREDENTIALS_FULL_URI, otherwise --listen). Where none runs, it does by \
-             itself what the sidecar does. For SDKs that know credential_process and no container credentials endpoint, or \
+             itself what the sidecar does. With --role-arn, credentials of another role are refused. For SDKs that know credential_process and no container credentials endpoint, or \
              where profiles are in use anyway; SDKs ask again when the credentials are about to expire.",
         )
         .args(settings(OF_THE_POD))
