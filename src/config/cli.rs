@@ -30,6 +30,9 @@ Examples:
   In the app's container, whatever the age of its AWS SDK (POD_UID from the downward API):
     AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:9910/v2/credentials/$(POD_UID)
 
+  For SDKs that know only 169.254.170.2, or only instance metadata (after an init container ran irsa-sidecar link-local --imds):
+    irsa-sidecar serve --link-local-listen 169.254.170.2:80 --imds-listen 169.254.169.254:80
+
 Each setting has three spellings: the flag --role-arn, the variable IRSA_SIDECAR_ROLE_ARN, and the key roleArn in the
 file that --config names. A flag beats a variable, that the file, that the standard AWS variable, that the default.
 
