@@ -1,6 +1,7 @@
 //! Wires the parts together, and takes them down in order: on SIGTERM or SIGINT, on a client's request to stop, or when
 //! a task dies that must not die.
 
+mod doors;
 mod listeners;
 
 use std::fmt;
@@ -9,26 +10,24 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use self::doors::{ClientDoors, open};
 use self::listeners::{BindError, Listeners};
 use crate::assumed_roles::AssumedRoles;
 use crate::clock::Clock;
 use crate::config::{Config, DoorsConfig};
-use crate::http::{self, Registry, Respond};
+use crate::http::Registry;
 use crate::link_local::CONTAINER_CREDENTIALS;
 use crate::metrics::{Door, Metrics};
 use crate::ops::Ops;
-use crate::outputs::authorization::{Authorization, Methods};
+use crate::outputs::authorization::Methods;
 use crate::outputs::authorization_token::{AuthorizationToken, AuthorizationTokenError};
-use crate::outputs::container_credentials::ContainerCredentials;
 use crate::outputs::eks_tokens::EksTokens;
 use crate::outputs::files::{Files, FilesConfig, FilesReader};
-use crate::outputs::imds::{Imds, ImdsConfig};
 use crate::outputs::kubeconfig_file::{EksConfig, KubeconfigFile};
 use crate::refresh::Refresh;
 use crate::refresh::web_identity::WebIdentity;
@@ -106,39 +105,17 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     ));
 
     let mut doors = JoinSet::new();
-    let credentials = |methods: Methods, door: Door, shutdown: Option<&Arc<Notify>>| {
-        Arc::new(ContainerCredentials::new(
-            reader.clone(),
-            Authorization::new(methods, token.clone(), reader.clone()),
-            Arc::clone(&eks_tokens),
-            config.walk.sts.region.clone(),
-            metrics.requests(door),
-            shutdown.map(Arc::clone),
-        ))
+    let of_clients = ClientDoors {
+        reader: reader.clone(),
+        token: token.clone(),
+        eks_tokens: Arc::clone(&eks_tokens),
+        region: config.walk.sts.region.clone(),
+        metrics: Arc::clone(&metrics),
+        registry: Arc::clone(&clients),
     };
-    let methods = config.doors.authorization;
-    let door = credentials(methods, Door::Credentials, Some(&shutdown));
-    open(
-        "credentials",
-        listeners.credentials,
-        door,
-        &clients,
-        &mut doors,
-    );
-    for listener in listeners.link_local {
-        let methods = methods_at(listener.local_addr().ok(), methods);
-        let door = credentials(methods, Door::LinkLocal, None);
-        open("link_local", vec![listener], door, &clients, &mut doors);
-    }
-    if let (Some(listener), Some(imds)) = (listeners.imds, config.doors.imds) {
-        let door = ImdsConfig {
-            region: config.walk.sts.region.clone(),
-            v1: imds.v1,
-        };
-        let door = Imds::new(door, reader.over_imds(), metrics.requests(Door::Imds))
-            .map_err(AppError::ImdsKey)?;
-        open("imds", vec![listener], Arc::new(door), &clients, &mut doors);
-    }
+    of_clients
+        .open(listeners.of_clients, &config.doors, &shutdown, &mut doors)
+        .map_err(AppError::ImdsKey)?;
     let files = config
         .files
         .as_ref()
@@ -283,14 +260,6 @@ fn report(config: &Config) {
     }
 }
 
-/// The SDKs that know no address but this one send no authorization.
-fn methods_at(address: Option<SocketAddr>, configured: Methods) -> Methods {
-    match address {
-        Some(address) if address.ip() == CONTAINER_CREDENTIALS => Methods::NONE,
-        _ => configured,
-    }
-}
-
 /// Not made where nothing could be done with it.
 fn authorization_token(doors: &DoorsConfig) -> Result<Option<Arc<AuthorizationToken>>, AppError> {
     const POD_UID_ONLY: Methods = Methods {
@@ -311,25 +280,6 @@ fn authorization_token(doors: &DoorsConfig) -> Result<Option<Arc<AuthorizationTo
             Ok(None)
         }
         Err(error) => Err(AppError::AuthorizationToken(error)),
-    }
-}
-
-fn open<R: Respond>(
-    name: &'static str,
-    listeners: Vec<TcpListener>,
-    door: Arc<R>,
-    registry: &Arc<Registry>,
-    doors: &mut JoinSet<&'static str>,
-) {
-    for listener in listeners {
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!(door = name, %address, "listening");
-        }
-        let (door, registry) = (Arc::clone(&door), Arc::clone(registry));
-        doors.spawn(async move {
-            http::serve(listener, door, registry).await;
-            name
-        });
     }
 }
 

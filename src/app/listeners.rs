@@ -12,10 +12,15 @@ use crate::outputs::imds;
 
 /// Bound, and nobody is answered yet.
 pub(super) struct Listeners {
+    pub(super) of_clients: ClientListeners,
+    pub(super) ops: TcpListener,
+}
+
+/// Those that the pod's clients come to.
+pub(super) struct ClientListeners {
     pub(super) credentials: Vec<TcpListener>,
     pub(super) link_local: Vec<TcpListener>,
     pub(super) imds: Option<TcpListener>,
-    pub(super) ops: TcpListener,
 }
 
 /// A door cannot be opened.
@@ -34,10 +39,13 @@ impl Listeners {
             Some(imds) => Some(listen_imds(imds.address).await?),
             None => None,
         };
-        Ok(Listeners {
+        let of_clients = ClientListeners {
             credentials,
             link_local,
             imds,
+        };
+        Ok(Listeners {
+            of_clients,
             ops: listen_ops(doors.ops_listen).await?,
         })
     }
