@@ -136,8 +136,8 @@ async fn converse<R: Respond>(
         slot.register(cx.waker());
         loop {
             let ended = Pin::new(&mut connection).poll(cx);
-            let answered = matches!(slot.phase(), Phase::Idle(_));
-            if answered && body_unread.load(Ordering::Relaxed) {
+            let body_unread = body_unread.load(Ordering::Relaxed);
+            if body_unread && matches!(slot.phase(), Phase::Idle(_)) {
                 return Poll::Ready(End::BodyUnread);
             }
             if let Poll::Ready(result) = ended {
