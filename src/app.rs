@@ -251,8 +251,8 @@ fn report(config: &Config) {
             "authorization is none: whatever can connect to loopback in this pod gets the credentials"
         );
     }
-    let open = |address: &&SocketAddr| address.ip() == CONTAINER_CREDENTIALS;
-    for address in doors.link_local_listen.iter().filter(open) {
+    let is_open = |address: &&SocketAddr| address.ip() == CONTAINER_CREDENTIALS;
+    for address in doors.link_local_listen.iter().filter(is_open) {
         tracing::warn!(%address, "nobody has to show an authorization there, as SDKs have none for it: whatever runs in this pod gets the credentials");
     }
     if let Some(imds) = doors.imds {

@@ -9,7 +9,7 @@ pub(super) mod inspect_token;
 pub(super) mod kubeconfig;
 pub(super) mod link_local;
 
-use clap::{Arg, ArgMatches};
+use clap::{Arg, ArgAction, ArgMatches};
 
 use super::argument;
 use crate::config::settings::SETTINGS;
@@ -77,6 +77,13 @@ fn cluster() -> [Arg; 2] {
             "The id of a local cluster on Outposts, instead of a name",
         ),
     ]
+}
+
+fn flag(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .action(ArgAction::SetTrue)
+        .help(help)
 }
 
 fn region() -> Arg {

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Arg, ArgAction, ArgGroup, ArgMatches, value_parser};
+use clap::{Arg, ArgGroup, ArgMatches, value_parser};
 
-use super::{CLUSTER_NAME, REGION, ROLE_ARN, WALK, one, region, role, settings};
+use super::{CLUSTER_NAME, REGION, ROLE_ARN, WALK, flag, one, region, role, settings};
 use crate::config::cli::flags;
 use crate::config::sources::Flags;
 use crate::eks::is_api_server;
@@ -60,12 +60,6 @@ pub enum Server {
 }
 
 pub(in crate::config::cli) fn command() -> clap::Command {
-    let flag = |name: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .action(ArgAction::SetTrue)
-            .help(help)
-    };
     clap::Command::new(NAME)
         .about("Writes a kubeconfig for a cluster, or merges it into one")
         .long_about(

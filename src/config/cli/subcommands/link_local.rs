@@ -1,7 +1,8 @@
 //! `link-local`: which addresses, and nothing else.
 
-use clap::{Arg, ArgAction, ArgMatches};
+use clap::ArgMatches;
 
+use super::flag;
 use crate::link_local::Wanted;
 
 pub(in crate::config::cli) const NAME: &str = "link-local";
@@ -10,12 +11,6 @@ const IMDS: &str = "imds";
 const POD_IDENTITY: &str = "pod-identity";
 
 pub(in crate::config::cli) fn command() -> clap::Command {
-    let flag = |name: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .action(ArgAction::SetTrue)
-            .help(help)
-    };
     clap::Command::new(NAME)
         .about("Adds the link-local addresses that old SDKs know to lo in the pod's network; an init step with NET_ADMIN")
         .long_about(
