@@ -7,80 +7,29 @@ use std::process::Command;
 use std::thread;
 
 use super::{newest, path, profile, serve, wait_content, write};
-use crate::files::failures::{inside, on_a_volume_of_its_own, permit};
+use crate::files::failures::{Bad, bad_places, inside};
 use crate::files::names_in;
 use crate::files::readiness::assert_not_ready;
-use crate::sidecar::{Launch, Pod, Sidecar, is_root, read};
+use crate::sidecar::{Pod, Sidecar, read};
 
 const FINDING: &str = "file-not-written";
 
-/// How it gets bad, what is said of it, and how it is mended.
-struct Bad {
-    name: &'static str,
-    start: fn(&Pod, &Launch) -> Sidecar,
-    sentence: &'static [&'static str],
-    mend: fn(&Pod, &Sidecar),
-}
-
-fn bad_places() -> Vec<Bad> {
-    vec![
-        Bad {
-            name: "another user's",
-            start: |pod, launch| {
-                fs::create_dir(pod.path("out")).expect("a directory");
-                permit(pod, 0o555);
-                Sidecar::spawn(launch.without_capabilities())
-            },
-            sentence: &["Permission denied", "let this user write to "],
-            mend: |pod, _| permit(pod, 0o755),
-        },
-        Bad {
-            name: "a pipe in its place",
-            start: |pod, launch| {
-                fs::create_dir(pod.path("out")).expect("a directory");
-                let made = Command::new("mkfifo").arg(path(pod)).status();
-                assert!(made.expect("mkfifo").success());
-                launch.start()
-            },
-            sentence: &["a directory, a pipe or a device stands there"],
-            mend: |pod, _| fs::remove_file(path(pod)).expect("a pipe"),
-        },
-        Bad {
-            name: "a full volume",
-            start: |pod, launch| {
-                const FILL: &str = r#"mount -t tmpfs -o size=64k tmpfs "$0"; head -c 1M /dev/zero >"$0/ballast"; exec "$@""#;
-                on_a_volume_of_its_own(pod, launch, FILL)
-            },
-            sentence: &["No space left on device", "make room at "],
-            mend: |pod, sidecar| {
-                fs::remove_file(inside(sidecar, &pod.path("out/ballast"))).expect("the ballast");
-            },
-        },
-        Bad {
-            name: "a read-only volume",
-            start: |pod, launch| {
-                const READ_ONLY: &str = r#"mount -t tmpfs -o ro tmpfs "$0"; exec "$@""#;
-                on_a_volume_of_its_own(pod, launch, READ_ONLY)
-            },
-            sentence: &["Read-only file system"],
-            mend: |pod, sidecar| {
-                let mut enter = Command::new("nsenter");
-                enter.args(["--target", &sidecar.id().to_string(), "--mount"]);
-                if !is_root() {
-                    enter.args(["--user", "--preserve-credentials"]);
-                }
-                let remount = enter.args(["mount", "-o", "remount,rw"]);
-                let mended = remount.arg(pod.path("out")).status();
-                assert!(mended.expect("nsenter, of util-linux, is needed").success());
-            },
-        },
-    ]
-}
+const A_PIPE: Bad = Bad {
+    name: "a pipe in its place",
+    start: |pod, launch| {
+        fs::create_dir(pod.path("out")).expect("a directory");
+        let made = Command::new("mkfifo").arg(path(pod)).status();
+        assert!(made.expect("mkfifo").success());
+        launch.start()
+    },
+    sentence: &["a directory, a pipe or a device stands there"],
+    mend: |pod, _| fs::remove_file(path(pod)).expect("a pipe"),
+};
 
 #[test]
 fn a_place_that_cannot_be_written_to_is_named_with_its_cure_and_used_once_it_is_mended() {
     thread::scope(|scope| {
-        for bad in bad_places() {
+        for bad in bad_places().into_iter().chain([A_PIPE]) {
             scope.spawn(move || try_one(&bad));
         }
     });
@@ -93,10 +42,14 @@ fn try_one(bad: &Bad) {
     // Whoever needs credentials and no file gets them.
     assert_eq!(sidecar.get_credentials(&pod).status, 200);
     let seen = inside(&sidecar, &pod.path("out"));
-    let drafts = names_in(&seen)
-        .into_iter()
-        .filter(|name| name.starts_with('.'));
-    assert_eq!(drafts.collect::<Vec<_>>(), Vec::<String>::new());
+    // In one of them there is no directory.
+    let names = if seen.is_dir() {
+        names_in(&seen)
+    } else {
+        Vec::new()
+    };
+    let drafts: Vec<_> = names.iter().filter(|name| name.starts_with('.')).collect();
+    assert!(drafts.is_empty(), "{drafts:?}");
     (bad.mend)(&pod, &sidecar);
     sidecar.wait_ready();
     let written = read(&inside(&sidecar, &path(&pod)));

@@ -13,14 +13,15 @@ use crate::sidecar::{Launch, Pod, Sidecar, is_root, read};
 const FINDING: &str = "file-not-written";
 
 /// A bad place: how it gets so, what is said of it, and how it is mended.
-struct Bad {
-    name: &'static str,
-    start: fn(&Pod, &Launch) -> Sidecar,
-    sentence: &'static [&'static str],
-    mend: fn(&Pod, &Sidecar),
+pub struct Bad {
+    pub name: &'static str,
+    pub start: fn(&Pod, &Launch) -> Sidecar,
+    pub sentence: &'static [&'static str],
+    pub mend: fn(&Pod, &Sidecar),
 }
 
-fn bad_places() -> Vec<Bad> {
+/// For a file of any kind.
+pub fn bad_places() -> Vec<Bad> {
     vec![
         Bad {
             name: "another user's",
@@ -43,15 +44,6 @@ fn bad_places() -> Vec<Bad> {
                 assert_eq!(read(&pod.path("out")), "mine");
                 fs::remove_file(pod.path("out")).expect("a file");
             },
-        },
-        Bad {
-            name: "a directory instead of the file",
-            start: |pod, launch| {
-                fs::create_dir_all(token_file(pod, "demo")).expect("a directory");
-                launch.start()
-            },
-            sentence: &["a directory, a pipe or a device stands there"],
-            mend: |pod, _| fs::remove_dir(token_file(pod, "demo")).expect("a directory"),
         },
         Bad {
             name: "a full volume",
@@ -90,12 +82,22 @@ fn bad_places() -> Vec<Bad> {
     ]
 }
 
-pub fn permit(pod: &Pod, mode: u32) {
+const A_DIRECTORY: Bad = Bad {
+    name: "a directory instead of the file",
+    start: |pod, launch| {
+        fs::create_dir_all(token_file(pod, "demo")).expect("a directory");
+        launch.start()
+    },
+    sentence: &["a directory, a pipe or a device stands there"],
+    mend: |pod, _| fs::remove_dir(token_file(pod, "demo")).expect("a directory"),
+};
+
+fn permit(pod: &Pod, mode: u32) {
     fs::set_permissions(pod.path("out"), Permissions::from_mode(mode)).expect("a mode");
 }
 
 /// With a mount namespace of its own, so that nothing of it is left behind.
-pub fn on_a_volume_of_its_own(pod: &Pod, launch: &Launch, script: &str) -> Sidecar {
+fn on_a_volume_of_its_own(pod: &Pod, launch: &Launch, script: &str) -> Sidecar {
     let out = pod.path("out");
     fs::create_dir(&out).expect("a directory");
     let mut before = vec!["--mount"];
@@ -116,7 +118,7 @@ pub fn inside(sidecar: &Sidecar, path: &Path) -> PathBuf {
 #[test]
 fn a_place_that_cannot_be_written_to_is_named_with_its_cure_and_used_once_it_is_mended() {
     thread::scope(|scope| {
-        for bad in bad_places() {
+        for bad in bad_places().into_iter().chain([A_DIRECTORY]) {
             scope.spawn(move || try_one(&bad));
         }
     });
