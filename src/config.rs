@@ -173,7 +173,10 @@ pub fn load(
     }
 }
 
-/// Whose the flags `--role-arn` and `--region` of a subcommand are.
+/// Settings of the pod whose flags are a cluster's where a subcommand is about one.
+const OF_THE_POD: &[&str] = &["role-arn", "region"];
+
+/// Whose those flags of a subcommand are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlagsOf {
     /// The pod's, as in `serve`.
@@ -190,7 +193,7 @@ pub fn walk(
 ) -> Result<(Walk, LogConfig), ConfigErrors> {
     let mut resolver = Resolver::new(flags, environment);
     if flags_of == FlagsOf::Cluster {
-        resolver.not_flags = &["role-arn", "region"];
+        resolver.not_flags = OF_THE_POD;
     }
     let (walk, log) = (resolver.walk(), resolver.log());
     // Whoever runs a plugin shows its stderr to people.

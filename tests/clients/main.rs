@@ -9,6 +9,7 @@
 mod door;
 mod driver;
 mod go;
+mod guide;
 mod java;
 mod javascript;
 mod mask;

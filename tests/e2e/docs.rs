@@ -140,6 +140,39 @@ fn troubleshooting_md_has_every_code_that_clients_are_told() {
     }
 }
 
+/// Messages, help and guides spell the address out, since people copy it.
+#[test]
+fn the_address_of_a_door_is_its_default_wherever_it_is_spelled_out() {
+    /// What the guide has for instance metadata on loopback, where there is no default.
+    const IMDS: &str = "1338";
+    let port = |name: &str| {
+        let setting = SETTINGS.iter().find(|setting| setting.name == name);
+        let default = setting.and_then(|setting| setting.default);
+        let default = default.expect("a default");
+        default.rsplit(':').next().unwrap_or_default()
+    };
+    let known = [port("listen"), port("ops-listen"), IMDS];
+    let help = |of: &str| Launch::new([of, "--help"]).output().stdout;
+    let texts = [
+        doc("README.md"),
+        doc("docs/legacy-apps.md"),
+        doc("docs/clients.md"),
+        doc("docs/troubleshooting.md"),
+        doc("src/link_local.rs"),
+        help("serve"),
+        help("link-local"),
+        help("credential-process"),
+    ];
+    for text in texts {
+        let mut spelled = text.split("127.0.0.1:").skip(1).peekable();
+        assert!(spelled.peek().is_some(), "no address in {text}");
+        for rest in spelled {
+            let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            assert!(known.contains(&port.as_str()), "127.0.0.1:{port}");
+        }
+    }
+}
+
 #[test]
 fn the_readme_is_short_and_its_links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

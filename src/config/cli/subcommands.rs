@@ -58,9 +58,6 @@ const WALK: &[&str] = &[
     "log-level",
 ];
 
-/// The settings of the walk whose flags belong to the cluster in other subcommands.
-const OF_THE_POD: &[&str] = &[ROLE_ARN, REGION];
-
 fn cluster() -> [Arg; 2] {
     let argument = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name)

@@ -2,7 +2,8 @@
 
 use clap::ArgMatches;
 
-use super::{OF_THE_POD, WALK, settings};
+use super::{WALK, settings};
+use crate::config::OF_THE_POD;
 use crate::config::cli::flags;
 use crate::config::sources::Flags;
 
