@@ -10,6 +10,8 @@ CARGO ?= cargo
 PYTHON_CLIENTS := awscli==1.46.3 boto3==1.43.67 aiobotocore==3.10.0
 # Apart from the others: it wants a newer dateutil than the AWS CLI takes.
 KUBERNETES_CLIENT := kubernetes==37.0.2
+# The schemas of Kubernetes, against which the manifests are held.
+KUBERNETES_VALIDATE := kubernetes-validate==1.37.0
 # Every client of tests/clients, a folder for each in each version.
 MATRIX := $(CLIENTS)/matrix
 PYTHON_ROWS := $(basename $(notdir $(wildcard tests/clients/python/pins/*.txt)))
@@ -35,7 +37,7 @@ lint: ## formatting and clippy, warnings are errors
 
 .PHONY: clients
 clients: $(CLIENTS)/python/.installed $(CLIENTS)/javascript/.installed $(CLIENTS)/kubernetes/.installed
-clients: $(CLIENTS)/kubectl/.installed $(CLIENTS)/terraform/.installed
+clients: $(CLIENTS)/kubectl/.installed $(CLIENTS)/terraform/.installed $(CLIENTS)/kubernetes-validate/.installed
 clients: $(MATRIX)/python/boto3-1.9.199/.installed $(PYTHON_ROWS_THERE:%=$(MATRIX)/python/%/.installed)
 clients: $(MATRIX)/javascript/.installed ## install the real clients that the tests use
 
@@ -54,12 +56,18 @@ $(CLIENTS)/kubernetes/.installed: Makefile
 	"$(CLIENTS)/kubernetes/bin/pip" install --quiet --disable-pip-version-check $(KUBERNETES_CLIENT)
 	touch "$@"
 
+$(CLIENTS)/kubernetes-validate/.installed: Makefile
+	python3 -m venv --clear "$(CLIENTS)/kubernetes-validate"
+	"$(CLIENTS)/kubernetes-validate/bin/pip" install --quiet --disable-pip-version-check $(KUBERNETES_VALIDATE)
+	touch "$@"
+
 # A current kubectl beside whatever the machine has, where its Go is recent enough: four minutes of one core, once.
+# Static, as pods run it in an image without anything.
 $(CLIENTS)/kubectl/.installed: $(wildcard tests/clients/kubectl/*)
 	@mkdir -p "$(CLIENTS)/kubectl"
 	@if GOTOOLCHAIN=local go -C tests/clients/kubectl list -m >/dev/null 2>&1; then \
 	  echo "building kubectl"; \
-	  GOTOOLCHAIN=local go -C tests/clients/kubectl build -trimpath -ldflags='-s -w' -o "$(abspath $(CLIENTS))/kubectl/" . && \
+	  CGO_ENABLED=0 GOTOOLCHAIN=local go -C tests/clients/kubectl build -trimpath -ldflags='-s -w' -o "$(abspath $(CLIENTS))/kubectl/" . && \
 	  touch "$@"; \
 	else echo "no current kubectl is built: no go of the version in tests/clients/kubectl/go.mod"; fi
 
@@ -140,10 +148,73 @@ $(MATRIX)/go/.installed: $(wildcard tests/clients/go/*/*)
 	    -modfile="rows/$$row.mod" -o "$(abspath $(@D))/$$row/" "./$${row%-*}" || exit; done
 	touch "$@"
 
+# What `make pod-test` runs, too. Buildah has no daemon, and here it leaves nothing outside the target folder.
+.PHONY: image need-for-image image-tools
+image: image-tools ## the Dockerfile, built on a stand-in for its base, and checks of what came out; needs root on Debian
+	tests/image/build.sh "$(TARGET)/image"
+	IRSA_SIDECAR_TEST_IMAGE="$(abspath $(TARGET))/image/irsa-sidecar.tar" $(CARGO) test --locked --test image -- --include-ignored
+
+need-for-image:
+	@missing=; for tool in $(CARGO) cc apt-get dpkg-deb tar unshare sha256sum; do \
+	  command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	[ "$$(id -u)" = 0 ] || missing="$$missing root"; \
+	if [ -n "$$missing" ]; then echo "missing, needed to build the image:$$missing" >&2; exit 1; fi
+
+image-tools: need-for-image ## install what builds and runs the image, where it is missing
+	@command -v buildah >/dev/null && command -v runc >/dev/null || { \
+	  install="apt-get install --quiet --quiet --yes --no-install-recommends buildah runc"; \
+	  $$install || { apt-get update --quiet --quiet && $$install; }; }
+
+# The sidecar in pods. The image is the one that `make image` wrote; the Kubernetes is built here, from its Go modules.
+CLUSTER := $(TARGET)/cluster
+.PHONY: pod-test need-for-pod-test pod-tools
+pod-test: need-for-pod-test pod-tools image $(CLUSTER)/kubernetes $(CLIENTS)/kubectl/.installed $(MATRIX)/go/.installed
+pod-test: ## the manifests and the image on a real Kubernetes, with real clients; needs root on Debian
+	IRSA_SIDECAR_TEST_CLUSTER="$(abspath $(CLUSTER))" IRSA_SIDECAR_TEST_CLIENTS="$(abspath $(CLIENTS))" \
+	  IRSA_SIDECAR_TEST_IMAGE="$(abspath $(TARGET))/image/irsa-sidecar.tar" \
+	  $(CARGO) --config "target.'cfg(all())'.runner = 'tests/cluster/run'" test --locked --test cluster -- \
+	  --ignored --test-threads=16 $(POD_TESTS)
+
+# All components in one program. Neither optimized nor inlined: it has to start soon, not to run long.
+KUBERNETES_VERSION := k8s.io/component-base/version
+$(CLUSTER)/kubernetes: $(wildcard tests/cluster/kubernetes/*)
+	@mkdir -p "$(CLUSTER)"
+	@echo "building Kubernetes: about four minutes of two cores, once"
+	@version=$$(sed -n 's:^\tk8s.io/kubernetes v::p' tests/cluster/kubernetes/go.mod); minor=$${version\#*.}; \
+	CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-buildvcs=false GOGC=400 go -C tests/cluster/kubernetes build -p 2 -trimpath \
+	  -gcflags='all=-N -l' -ldflags="-s -w -X $(KUBERNETES_VERSION).gitVersion=v$$version \
+	  -X $(KUBERNETES_VERSION).gitMajor=1 -X $(KUBERNETES_VERSION).gitMinor=$${minor%%.*}" -o "$(abspath $@)" .
+
+need-for-pod-test: need-for-image
+	@missing=; for tool in go ip mount nsenter setpriv unshare kill; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	GOTOOLCHAIN=local go -C tests/cluster/kubernetes list -m >/dev/null 2>&1 || missing="$$missing go-of-tests/cluster/kubernetes/go.mod"; \
+	grep -q '^cgroup .*[ ,]memory[ ,]' /proc/mounts || missing="$$missing the-memory-controller-in-cgroup-v1"; \
+	if [ -n "$$missing" ]; then echo "missing, needed by the tests of the pods:$$missing" >&2; exit 1; fi
+
+pod-tools: need-for-pod-test ## install what runs the pods, where it is missing
+	@command -v containerd >/dev/null && command -v runc >/dev/null && [ -e /usr/lib/cni/bridge ] && [ -e /bin/busybox ] && \
+	  command -v wrk >/dev/null || { install="apt-get install --quiet --quiet --yes --no-install-recommends \
+	    containerd runc containernetworking-plugins busybox-static wrk"; \
+	  $$install || { apt-get update --quiet --quiet && $$install; }; }
+
+# The alerts, by Prometheus' own parser and engine; a minute and a half of one core to build, half of that where kubectl was built.
+.PHONY: alerts-test need-for-alerts
+alerts-test: need-for-alerts $(CLIENTS)/kubectl/.installed $(CLIENTS)/judge/.installed ## the alerts of manifests/monitoring fire where they should and are quiet where not
+	IRSA_SIDECAR_TEST_CLIENTS="$(abspath $(CLIENTS))" $(CARGO) test --locked --test e2e -- --ignored monitoring::
+
+need-for-alerts: need
+	@GOTOOLCHAIN=local go -C tests/e2e/monitoring/judge list -m >/dev/null 2>&1 || { \
+	  echo "missing, needed by the tests of the alerts: go, of the version in tests/e2e/monitoring/judge/go.mod" >&2; exit 1; }
+
+$(CLIENTS)/judge/.installed: $(wildcard tests/e2e/monitoring/judge/*)
+	@mkdir -p "$(CLIENTS)/judge"
+	GOTOOLCHAIN=local GOFLAGS=-buildvcs=false go -C tests/e2e/monitoring/judge build -p 2 -trimpath -ldflags='-s -w' -o "$(abspath $(CLIENTS))/judge/" .
+	touch "$@"
+
 # Named before anything is built: half an hour into a build is too late to learn that npm is missing.
 .PHONY: need
 need:
-	@missing=; for tool in $(CARGO) cc python3 node npm prlimit unshare setpriv ip mkfifo kill; do \
+	@missing=; for tool in $(CARGO) cc python3 node npm prlimit unshare mount setpriv ip mkfifo kill; do \
 	  command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$$missing python3-venv(and-pip)"; \
 	command -v kubectl >/dev/null || command -v go >/dev/null || missing="$$missing kubectl(or-go-to-build-it)"; \

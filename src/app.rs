@@ -134,6 +134,7 @@ pub async fn serve(config: Config) -> Result<(), AppError> {
     let writer = Arc::new(writer);
     let source = WebIdentity::new(
         config.walk.web_identity,
+        config.walk.api,
         sts,
         clock.clone(),
         Arc::clone(&writer),

@@ -135,8 +135,13 @@ impl Draft {
         }
     }
 
-    /// What is told is of this file, even where somebody has put another in its place by now.
-    fn become_file(self, path: &Path) -> io::Result<Metadata> {
+    /// What is told is of this file, even where somebody has put another in its place by now. It is closed for writing
+    /// before it has its name: the kernel runs no program that is being written.
+    fn become_file(mut self, path: &Path) -> io::Result<Metadata> {
+        self.file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_PATH | libc::O_NOFOLLOW)
+            .open(&self.path)?;
         fs::rename(&self.path, path)?;
         self.file.metadata()
     }
@@ -366,6 +371,30 @@ mod tests {
             assert!(matches!(error.reason, Reason::NotAFile), "{error}");
         }
         assert_eq!(names_in(dir.path()), ["socket"]);
+    }
+
+    #[test]
+    fn a_program_can_be_run_from_the_moment_it_has_its_name() {
+        use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
+        use notify::{Event, RecursiveMode, Watcher};
+        let dir = directory();
+        let (sender, events) = std::sync::mpsc::channel::<notify::Result<Event>>();
+        let mut watcher = notify::recommended_watcher(sender).unwrap();
+        watcher
+            .watch(dir.path(), RecursiveMode::NonRecursive)
+            .unwrap();
+        let path = dir.path().join("program");
+        write(&path, b"x", Mode::Exactly(0o755)).unwrap();
+        let mut order = Vec::new();
+        while order.len() < 2 {
+            let event = events.recv_timeout(Duration::from_secs(20)).unwrap();
+            match event.unwrap().kind {
+                EventKind::Access(AccessKind::Close(AccessMode::Write)) => order.push("closed"),
+                EventKind::Modify(ModifyKind::Name(_)) => order.push("renamed"),
+                _ => {}
+            }
+        }
+        assert_eq!(order, ["closed", "renamed"]);
     }
 
     #[test]

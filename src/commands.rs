@@ -1,20 +1,24 @@
 //! The subcommands that end by themselves. stdout is for the product, stderr for words.
 //!
-//! They ask the running sidecar first. Only a refused connection means that none runs: then they do by themselves what
-//! the sidecar does. Whatever else it answers is its answer.
+//! Those that need credentials ask the running sidecar first. Only a refused connection means that none runs: then they do
+//! by themselves what the sidecar does. Whatever else it answers is its answer.
 
 mod alone;
 pub mod credential_process;
 mod exec_info;
 pub mod get_token;
 pub mod inspect_token;
+pub mod install;
 pub mod kubeconfig;
 pub mod link_local;
 mod pod_credentials;
+pub mod shutdown;
 mod sidecar;
+pub mod wait;
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io::Write;
 use std::net::SocketAddr;
 
 use zeroize::Zeroizing;
@@ -93,6 +97,11 @@ impl From<Diagnosis> for Failure {
     fn from(diagnosis: Diagnosis) -> Self {
         Failure::Failed(diagnosis.to_string())
     }
+}
+
+/// To stderr, which may be closed.
+pub fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 fn variable<'a>(environment: &'a Environment, name: &str) -> Option<&'a OsString> {

@@ -6,6 +6,7 @@
 mod cli;
 mod files;
 mod resolver;
+mod role;
 mod running;
 mod settings;
 mod sources;
@@ -21,10 +22,11 @@ use std::time::Duration;
 use tracing::Level;
 
 pub use self::cli::{
-    Command, CredentialProcess, GetToken, InspectToken, Kubeconfig, Server, Usage, parse,
+    Command, CredentialProcess, GetToken, InspectToken, Kubeconfig, Server, Shutdown, Usage, Wait,
+    parse,
 };
 use self::resolver::Resolver;
-pub use self::running::{Running, Shown, running};
+pub use self::running::{Running, Shown, ops, running};
 pub use self::settings::{SETTINGS, Setting};
 pub use self::sources::{Flags, Origin};
 pub(crate) use self::values::cluster_with_file;
@@ -37,6 +39,7 @@ use crate::outputs::files::FilesConfig;
 use crate::outputs::kubeconfig_file::EksConfig;
 use crate::refresh::web_identity::WebIdentityConfig;
 use crate::role::{NotARoleArn, RoleArn};
+use crate::service_account::KubernetesApi;
 use crate::sts::StsConfig;
 use crate::telemetry::{LogConfig, LogFormat};
 use crate::transport::EndpointUrl;
@@ -63,6 +66,8 @@ pub struct Config {
 /// From token to credentials, and to what they are good for.
 #[derive(Debug)]
 pub struct Walk {
+    /// The Kubernetes API of the pod's own cluster.
+    pub api: KubernetesApi,
     /// For the pod's own role.
     pub web_identity: WebIdentityConfig,
     /// For STS.

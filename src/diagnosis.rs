@@ -103,6 +103,14 @@ pub mod findings {
         TOKEN_AUDIENCE = "token-audience": "the web identity token is for another audience";
         TOKEN_EXPIRED = "token-expired": "the web identity token has expired";
         TOKEN_NOT_YET_VALID = "token-not-yet-valid": "the web identity token is not valid yet";
+        NOT_IN_CLUSTER = "not-in-cluster": "the environment does not say where the Kubernetes API is";
+        API_TOKEN_MISSING = "api-token-missing": "the token for the Kubernetes API or the cluster's CA is not there";
+        API_UNREACHABLE = "api-unreachable": "no usable answer from the Kubernetes API";
+        SERVICE_ACCOUNT_UNAUTHORIZED = "service-account-unauthorized": "the Kubernetes API does not accept the pod's token";
+        SERVICE_ACCOUNT_FORBIDDEN = "service-account-forbidden": "the Kubernetes API does not let the pod read its service account";
+        SERVICE_ACCOUNT_NOT_FOUND = "service-account-not-found": "the Kubernetes API knows no service account of the token's name";
+        ROLE_ANNOTATION_MISSING = "role-annotation-missing": "the service account has no annotation that names a role";
+        ROLE_ANNOTATION_INVALID = "role-annotation-invalid": "an annotation of the service account cannot be used";
         STS_DNS = "sts-dns": "the name of the STS endpoint cannot be resolved";
         STS_CONNECT = "sts-connect": "no connection to the STS endpoint";
         STS_TLS = "sts-tls": "the certificate of the STS endpoint is not trusted";

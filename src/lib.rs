@@ -27,6 +27,10 @@ pub mod claims;
 pub mod role;
 // HTTPS to AWS, and an ear for its clock.
 pub mod transport;
+// Where a pod finds the API server of its own cluster.
+pub mod in_cluster;
+// The pod's service account and its annotations, from the Kubernetes API.
+pub mod service_account;
 // One exchange with STS.
 pub mod sts;
 // The newest credentials; one writer, many readers.

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use irsa_sidecar::commands::{
-    Environment, Failure, Output, credential_process, get_token, inspect_token, kubeconfig,
-    link_local,
+    Environment, Failure, Output, credential_process, get_token, inspect_token, install,
+    kubeconfig, link_local, say, shutdown, wait,
 };
 use irsa_sidecar::config::{self, Command, Config, Flags};
 use irsa_sidecar::{app, telemetry};
@@ -30,6 +30,9 @@ fn main() -> ExitCode {
         Ok(Command::Kubeconfig(asked)) => run(kubeconfig::run(asked, environment())),
         Ok(Command::CredentialProcess(asked)) => run(credential_process::run(asked, environment())),
         Ok(Command::LinkLocal(wanted)) => run(link_local::run(wanted)),
+        Ok(Command::Wait(asked)) => run(wait::run(asked, environment())),
+        Ok(Command::Shutdown(asked)) => run(shutdown::run(asked, environment())),
+        Ok(Command::Install(directory)) => run(install::run(directory)),
         Err(usage) if usage.asked_for => {
             // A reader that closed the pipe has seen enough.
             let _ = std::io::stdout().write_all(usage.text.as_bytes());
@@ -131,11 +134,6 @@ fn exit_on_panic(last_words: fn(&str)) {
         last_words(&reason);
         std::process::exit(i32::from(FAILED));
     }));
-}
-
-/// To stderr, which may be closed.
-fn say(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Kubernetes shows this in the container's status. The file is there or it is not: outside a pod none is made.

@@ -3,6 +3,7 @@
 //! It is alone (so there is never more than one exchange at a time) and it knows no client (so none can cancel it).
 //! When to act is decided by [`schedule`], where credentials come from by a [`Source`]; here it is done.
 
+mod annotated_role;
 pub mod assumed_role;
 pub mod schedule;
 pub mod web_identity;
@@ -14,6 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
 use tokio::time::{Instant, sleep};
+use tracing::field::display;
 
 use self::schedule::Schedule;
 use crate::backoff::LONGEST_SLEEP;
@@ -23,6 +25,7 @@ use crate::credentials::Credentials;
 use crate::diagnosis::{Diagnosis, Finding, Remedy};
 use crate::metrics::Metrics;
 use crate::role::RoleArn;
+use crate::service_account::ServiceAccountError;
 use crate::store::{Trouble, Writer, served_for};
 use crate::sts::StsError;
 use crate::token::TokenError;
@@ -40,8 +43,8 @@ const CANNOT_ASSUME: &str = "cannot assume the other role";
 
 /// Where one role's credentials come from.
 pub trait Source {
-    /// The role.
-    fn role(&self) -> &RoleArn;
+    /// The role; `None` while nobody has told it.
+    fn role(&self) -> Option<&RoleArn>;
 
     /// Obtains credentials, once.
     fn obtain(&mut self) -> impl Future<Output = Result<Credentials, RefreshError>> + Send;
@@ -52,8 +55,19 @@ pub trait Source {
     /// Returns when it is time to look whether something has changed that a failure may have been about.
     fn stirred(&mut self) -> impl Future<Output = ()> + Send;
 
-    /// Looks; true when it has.
-    fn changed(&mut self) -> impl Future<Output = bool> + Send;
+    /// Looks.
+    fn changed(&mut self) -> impl Future<Output = Change> + Send;
+}
+
+/// What a look brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    None,
+    /// What a failure may have been about is another now.
+    Retry,
+    /// So is what the credentials are of: they are not what would be asked for now.
+    Anew,
 }
 
 /// The task's state.
@@ -80,6 +94,8 @@ pub enum RefreshError {
     Token(TokenError),
     /// A token that must not be sent.
     Claims(ClaimsError),
+    /// No role to ask for.
+    ServiceAccount(ServiceAccountError),
     /// STS.
     Sts(StsError),
     /// A role cannot be assumed from the pod's role, since that has no credentials itself.
@@ -129,8 +145,10 @@ impl<S: Source> Refresh<S> {
                 () = self.writer.nudged() => {}
                 () = self.writer.renewal_wanted() => self.schedule.renew(self.clock.now()),
                 () = self.source.stirred() => {
-                    if self.source.changed().await {
-                        self.schedule.changed(self.clock.now());
+                    match self.source.changed().await {
+                        Change::None => {}
+                        Change::Retry => self.schedule.changed(self.clock.now()),
+                        Change::Anew => self.schedule.outdated(self.clock.now()),
                     }
                 }
             }
@@ -168,7 +186,7 @@ impl<S: Source> Refresh<S> {
             metrics.refreshed(credentials.expiration(), self.clock.local());
         }
         tracing::info!(
-            role = %self.source.role(),
+            role = credentials.role_arn(),
             expiration = rfc3339(credentials.expiration()),
             refresh_in = %whole(self.schedule.wait(now)),
             access_key_id = format_args!("{}…", credentials.key_id_prefix()),
@@ -200,21 +218,22 @@ impl<S: Source> Refresh<S> {
         let (finding, retry_in, role) = (
             diagnosis.finding.id,
             whole(delay),
-            self.source.role().clone(),
+            self.source.role().cloned(),
         );
+        let role = role.as_ref().map(display);
         let saying = Some((diagnosis.finding, served));
         if self.last_said == saying {
-            tracing::debug!(%role, %error, finding, %retry_in, served, "still no new credentials");
+            tracing::debug!(role, %error, finding, %retry_in, served, "still no new credentials");
         } else if served {
             let until = self
                 .credentials
                 .as_ref()
                 .map(|held| rfc3339(held.expiration()));
-            tracing::warn!(%role, %error, finding, %retry_in, until, "no new credentials; serving the last ones");
+            tracing::warn!(role, %error, finding, %retry_in, until, "no new credentials; serving the last ones");
         } else {
             match self.metrics {
-                Some(_) => tracing::error!(%role, %error, finding, %retry_in, "{NO_CREDENTIALS}"),
-                None => tracing::warn!(%role, %error, finding, %retry_in, "{CANNOT_ASSUME}"),
+                Some(_) => tracing::error!(role, %error, finding, %retry_in, "{NO_CREDENTIALS}"),
+                None => tracing::warn!(role, %error, finding, %retry_in, "{CANNOT_ASSUME}"),
             }
         }
         self.last_said = saying;
@@ -225,10 +244,10 @@ impl<S: Source> Refresh<S> {
         if let Some((finding, true)) = self.last_said
             && self.served_for().is_zero()
         {
-            let (finding_id, role) = (finding.id, self.source.role());
+            let (finding_id, role) = (finding.id, self.source.role().map(display));
             match self.metrics {
-                Some(_) => tracing::error!(%role, finding = finding_id, "{NO_CREDENTIALS}"),
-                None => tracing::warn!(%role, finding = finding_id, "{CANNOT_ASSUME}"),
+                Some(_) => tracing::error!(role, finding = finding_id, "{NO_CREDENTIALS}"),
+                None => tracing::warn!(role, finding = finding_id, "{CANNOT_ASSUME}"),
             }
             self.last_said = Some((finding, false));
         }
@@ -258,6 +277,7 @@ impl RefreshError {
         match self {
             RefreshError::Token(error) => error.diagnosis(),
             RefreshError::Claims(error) => error.diagnosis(),
+            RefreshError::ServiceAccount(error) => error.diagnosis(),
             RefreshError::Sts(error) => error.diagnosis(),
             RefreshError::Pod(diagnosis) => diagnosis.clone(),
         }
@@ -268,6 +288,7 @@ impl RefreshError {
         match self {
             RefreshError::Token(error) => error.remedy(),
             RefreshError::Claims(error) => error.remedy(),
+            RefreshError::ServiceAccount(error) => error.remedy(),
             RefreshError::Sts(error) => error.remedy(),
             // Their return is noticed at once.
             RefreshError::Pod(_) => Remedy::Wait,
@@ -292,6 +313,12 @@ impl From<TokenError> for RefreshError {
 impl From<ClaimsError> for RefreshError {
     fn from(error: ClaimsError) -> Self {
         RefreshError::Claims(error)
+    }
+}
+
+impl From<ServiceAccountError> for RefreshError {
+    fn from(error: ServiceAccountError) -> Self {
+        RefreshError::ServiceAccount(error)
     }
 }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::claims::{Claims, Kubernetes};
 use crate::diagnosis::quote;
+use crate::partition::Partition;
 
 /// `arn:PARTITION:iam::ACCOUNT:role/[PATH/]NAME`; nothing else can be assumed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -66,6 +67,18 @@ impl RoleArn {
     /// The account that the role is in, twelve digits.
     pub fn account(&self) -> &str {
         self.0.split(':').nth(4).unwrap_or_default()
+    }
+
+    /// The partition that the role is in.
+    pub fn partition(&self) -> &str {
+        self.0.split(':').nth(1).unwrap_or_default()
+    }
+
+    /// Why no STS of `region` can know this role; `None` where it can, or where the region is none that we know.
+    pub fn out_of_reach(&self, region: &str) -> Option<String> {
+        let (ours, theirs) = (self.partition(), Partition::of_region(region)?.name);
+        (ours != theirs)
+            .then(|| format!("it is in the partition {ours}, and the region {region} in {theirs}"))
     }
 
     /// The whole ARN.
@@ -209,6 +222,18 @@ mod tests {
             let error = text.parse::<RoleArn>().unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_role_of_another_partition_is_out_of_reach() {
+        let role: RoleArn = "arn:aws-cn:iam::111122223333:role/app".parse().unwrap();
+        let reason = role.out_of_reach("eu-west-1").unwrap();
+        assert!(
+            reason.contains("aws-cn") && reason.contains("in aws"),
+            "{reason}"
+        );
+        assert_eq!(role.out_of_reach("cn-north-1"), None);
+        assert_eq!(role.out_of_reach("new-region-1"), None, "nobody knows");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! HTTPS to AWS: TLS, proxy and timeouts, for `aws-sdk-sts` and for the few requests that need no SDK.
 //!
-//! Every answer tells the clock what time AWS has. Redirects are not followed: no endpoint of AWS sends one, and a
+//! Every answer of AWS tells the clock what time it has. Redirects are not followed: no endpoint of AWS sends one, and a
 //! signed request is meant for one host.
 
 mod connector;
@@ -95,7 +95,18 @@ impl Transport {
     /// The way to `endpoint`, or to AWS's own. Connects to nothing.
     pub fn new(network: &Network, endpoint: Option<&EndpointUrl>, clock: Clock) -> Self {
         Transport {
-            connector: SharedHttpConnector::new(connector::connector(network, endpoint, clock)),
+            connector: SharedHttpConnector::new(connector::connector(
+                network,
+                endpoint,
+                Some(clock),
+            )),
+        }
+    }
+
+    /// The way to a server that vouches for nobody's time: it may be as wrong as the node's.
+    pub fn without_clock(network: &Network) -> Self {
+        Transport {
+            connector: SharedHttpConnector::new(connector::connector(network, None, None)),
         }
     }
 

@@ -90,7 +90,11 @@ impl ClaimsError {
             ClaimsError::Missing(claim) => diagnose(
                 findings::CLAIM_MISSING,
                 format!("the token has no claim {claim}"),
-                "the claims aud, iss, sub and exp".into(),
+                match *claim {
+                    "kubernetes.io" => "the claim kubernetes.io with namespace and service account, by which role-from-annotation finds the annotation",
+                    _ => "the claims aud, iss, sub and exp",
+                }
+                .into(),
                 "use a token that the kubelet projects: volumes[].projected.sources[].serviceAccountToken".into(),
             ),
             ClaimsError::Malformed {

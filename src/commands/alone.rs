@@ -34,6 +34,7 @@ pub(super) async fn credentials(
     let writer = Arc::new(writer);
     let mut pod = WebIdentity::new(
         walk.web_identity.clone(),
+        walk.api.clone(),
         sts.clone(),
         clock.clone(),
         Arc::clone(&writer),

@@ -21,7 +21,7 @@ pub async fn run(asked: GetToken, environment: Environment) -> Result<Output, Fa
         None => running.region.clone(),
     };
     let target = target(&asked, region.as_deref(), api_version);
-    let product = match sidecar::ask(&running, &target).await? {
+    let product = match sidecar::get(&running, &target).await? {
         Some(answer) => checked(&answer)?,
         None => {
             let address = running.address;

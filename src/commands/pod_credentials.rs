@@ -27,7 +27,7 @@ pub(super) async fn obtain(
     clock: &Clock,
 ) -> Result<Arc<Credentials>, Failure> {
     let running = config::running(flags.clone(), environment.clone())?;
-    if let Some(answer) = sidecar::ask(&running, CREDENTIALS).await? {
+    if let Some(answer) = sidecar::get(&running, CREDENTIALS).await? {
         return parse(&answer).map(Arc::new).ok_or_else(|| {
             let address = running.address;
             Failure::Failed(format!(

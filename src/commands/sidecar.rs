@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
-use hyper::{Request, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::net::TcpStream;
@@ -17,16 +17,33 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Failure;
 use crate::config::{Running, Shown};
+use crate::diagnosis::word;
 
 /// The sidecar holds a request for an EKS token for up to 10 s.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// No answer is as long.
 const LONGEST: usize = 64 * 1024;
+/// No reason is as long, in characters.
+const LONGEST_REASON: usize = 4096;
 /// No authorization is as long.
 const LONGEST_AUTHORIZATION: u64 = 4096;
 
 /// The body of a 200; `None` where nothing listens.
-pub(super) async fn ask(running: &Running, target: &str) -> Result<Option<Bytes>, Failure> {
+pub(super) async fn get(running: &Running, target: &str) -> Result<Option<Bytes>, Failure> {
+    ask(running, Method::GET, target, StatusCode::OK).await
+}
+
+/// The body of a 202; `None` where nothing listens.
+pub(super) async fn post(running: &Running, target: &str) -> Result<Option<Bytes>, Failure> {
+    ask(running, Method::POST, target, StatusCode::ACCEPTED).await
+}
+
+async fn ask(
+    running: &Running,
+    method: Method,
+    target: &str,
+    wanted: StatusCode,
+) -> Result<Option<Bytes>, Failure> {
     let address = running.address;
     let failed = |what: String| Failure::Failed(format!("the sidecar at {address} {what}"));
     let late = |_| failed(format!("did not answer within {} s", TIMEOUT.as_secs()));
@@ -38,7 +55,10 @@ pub(super) async fn ask(running: &Running, target: &str) -> Result<Option<Bytes>
         Err(error) => return Err(failed(format!("cannot be asked: {error}"))),
     };
     let (authorization, unread) = authorization(&running.authorization)?;
-    let mut request = Request::get(target).header(HOST, address.to_string());
+    let mut request = Request::builder()
+        .method(method)
+        .uri(target)
+        .header(HOST, address.to_string());
     if let Some(value) = authorization {
         request = request.header(AUTHORIZATION, value);
     }
@@ -50,7 +70,7 @@ pub(super) async fn ask(running: &Running, target: &str) -> Result<Option<Bytes>
         .map_err(late)?
         .map_err(|error| failed(format!("broke off: {error}; see its log")))?;
     match status {
-        StatusCode::OK => Ok(Some(body)),
+        status if status == wanted => Ok(Some(body)),
         StatusCode::UNAUTHORIZED => Err(failed(format!(
             "answered {}{}",
             reason(status, &body),
@@ -60,7 +80,8 @@ pub(super) async fn ask(running: &Running, target: &str) -> Result<Option<Bytes>
     }
 }
 
-async fn exchange(
+/// One request on a connection of its own, which is all of it that anybody waits for: the caller limits the time.
+pub(super) async fn exchange(
     stream: TcpStream,
     request: Request<Empty<Bytes>>,
 ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
@@ -121,7 +142,8 @@ fn unread(path: &Path, why: &str) -> String {
     )
 }
 
-/// The sidecar's own words.
+/// The sidecar's own words, if it is one: nothing that would move a terminal's cursor, and not without end. Some have
+/// several lines.
 fn reason(status: StatusCode, body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Refusal {
@@ -129,7 +151,15 @@ fn reason(status: StatusCode, body: &[u8]) -> String {
         message: String,
     }
     match serde_json::from_slice::<Refusal>(body) {
-        Ok(refusal) => format!("{} {}: {}", status.as_u16(), refusal.code, refusal.message),
+        Ok(refusal) => {
+            let message: String = refusal
+                .message
+                .chars()
+                .filter(|c| *c == '\n' || !c.is_control())
+                .take(LONGEST_REASON)
+                .collect();
+            format!("{} {}: {message}", status.as_u16(), word(&refusal.code))
+        }
         Err(_) => {
             format!("{status} in words that are none of irsa-sidecar's; see what listens there")
         }

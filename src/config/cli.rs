@@ -3,6 +3,7 @@
 mod subcommands;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
@@ -11,7 +12,11 @@ pub use self::subcommands::credential_process::CredentialProcess;
 pub use self::subcommands::get_token::GetToken;
 pub use self::subcommands::inspect_token::InspectToken;
 pub use self::subcommands::kubeconfig::{Kubeconfig, Server};
-use self::subcommands::{credential_process, get_token, inspect_token, kubeconfig, link_local};
+pub use self::subcommands::shutdown::Shutdown;
+pub use self::subcommands::wait::Wait;
+use self::subcommands::{
+    credential_process, get_token, inspect_token, install, kubeconfig, link_local, shutdown, wait,
+};
 use super::settings::{SETTINGS, Setting};
 use super::sources::Flags;
 use crate::link_local::Wanted;
@@ -54,6 +59,12 @@ pub enum Command {
     CredentialProcess(CredentialProcess),
     /// Addresses on `lo`.
     LinkLocal(Wanted),
+    /// Until a running sidecar is ready.
+    Wait(Wait),
+    /// The end of a running sidecar.
+    Shutdown(Shutdown),
+    /// A copy of this program in this directory.
+    Install(PathBuf),
 }
 
 /// The program does not run: help was asked for, or the usage was bad.
@@ -92,6 +103,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
             Command::CredentialProcess(CredentialProcess::from_matches(matches))
         }
         Some((link_local::NAME, matches)) => Command::LinkLocal(link_local::wanted(matches)),
+        Some((wait::NAME, matches)) => Command::Wait(Wait::from_matches(matches)),
+        Some((shutdown::NAME, matches)) => Command::Shutdown(Shutdown::from_matches(matches)),
+        Some((install::NAME, matches)) => Command::Install(install::directory(matches)),
         Some((_, matches)) => Command::Serve(flags(matches)),
         None => Command::Serve(flags(&matches)),
     })

@@ -1,17 +1,17 @@
 //! Where a running sidecar is, for the subcommands that ask it, and what to show it.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use hyper::Uri;
 use percent_encoding::percent_decode_str;
 
-use super::ConfigErrors;
 use super::resolver::Resolver;
 use super::settings;
 use super::sources::Flags;
-use super::values::{loopback_address, path};
+use super::values::{loopback_address, ops_address, path};
+use super::{ConfigErrors, OpsListen};
 use crate::outputs::container_credentials::CREDENTIALS_BY_SECRET;
 use crate::secret::Secret;
 
@@ -48,6 +48,29 @@ pub fn running(
     let mut resolver = Resolver::new(flags, environment);
     let running = resolver.running();
     resolver.finish(running)
+}
+
+/// Resolves where its ops door can be asked from inside the pod: the addresses to try, best first.
+pub fn ops(
+    flags: Flags,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Vec<SocketAddr>, ConfigErrors> {
+    let mut resolver = Resolver::new(flags, environment);
+    let listen = resolver.get("ops-listen", ops_address);
+    resolver.finish(listen.map(from_inside))
+}
+
+/// All addresses have loopback among them; where the pod has IPv6 only, or IPv4, one of the two is not there.
+fn from_inside(listen: OpsListen) -> Vec<SocketAddr> {
+    let port = match listen {
+        OpsListen::All(port) => port,
+        OpsListen::One(address) if address.ip().is_unspecified() => address.port(),
+        OpsListen::One(address) => return vec![address],
+    };
+    vec![
+        (Ipv4Addr::LOCALHOST, port).into(),
+        (Ipv6Addr::LOCALHOST, port).into(),
+    ]
 }
 
 impl Resolver {
@@ -139,6 +162,22 @@ mod tests {
             ("IRSA_SIDECAR_AUTHORIZATION_TOKEN_FILE", "/own"),
         ]);
         assert_eq!(own.authorization, Shown::File("/own".into()));
+    }
+
+    #[test]
+    fn the_ops_door_is_asked_on_loopback_where_it_listens_on_all_addresses() {
+        let asked = |listen: &str| {
+            let flags = Flags::from([("ops-listen", listen.to_owned())]);
+            let doors = ops(flags, []).unwrap();
+            doors.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        for all in [":9911", "0.0.0.0:9911", "[::]:9911"] {
+            assert_eq!(asked(all), ["127.0.0.1:9911", "[::1]:9911"], "{all}");
+        }
+        assert_eq!(asked("10.1.2.3:99"), ["10.1.2.3:99"]);
+        assert_eq!(asked("[fd00::1]:99"), ["[fd00::1]:99"]);
+        let default = ops(Flags::new(), []).unwrap();
+        assert_eq!(default[0].to_string(), "127.0.0.1:9911");
     }
 
     #[test]

@@ -133,6 +133,11 @@ const fn switch(name: &'static str, also: &'static [&'static str], help: &'stati
 /// Where the file of settings is; the only setting that the file cannot hold.
 pub(super) const CONFIG: &str = "config";
 
+/// Whether the service account's annotation names the role,
+pub(super) const ROLE_FROM_ANNOTATION: &str = "role-from-annotation";
+/// … and how it is called.
+pub(super) const ANNOTATION_PREFIX: &str = "annotation-prefix";
+
 /// Every setting, in the order of the pipeline.
 pub const SETTINGS: &[Setting] = &[
     without_default(
@@ -145,9 +150,21 @@ pub const SETTINGS: &[Setting] = &[
     without_default(
         "role-arn",
         "ARN",
-        "none; required",
+        "from role-from-annotation, otherwise required",
         &["AWS_ROLE_ARN"],
         "The IAM role to assume; the EKS webhook writes AWS_ROLE_ARN from the service account's annotation",
+    ),
+    switch(
+        ROLE_FROM_ANNOTATION,
+        &[],
+        "Take the role from the service account's annotation, read from the Kubernetes API every 5 minutes; needs get on that service account",
+    ),
+    setting(
+        ANNOTATION_PREFIX,
+        "PREFIX",
+        "eks.amazonaws.com",
+        &[],
+        "What stands before /role-arn and /audience in the names of the annotations",
     ),
     setting(
         "token-file",

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::running::{FULL_URI, TOKEN, TOKEN_FILE};
 use super::settings::{CONFIG, PREFIX, SETTINGS, Setting};
 use crate::diagnosis::quote;
+use crate::in_cluster::{HOST_VARIABLE, PORT_VARIABLE};
 
 /// The text of every flag that was given, by setting.
 pub type Flags = BTreeMap<&'static str, String>;
@@ -167,7 +168,7 @@ pub(super) const NO_PROXY_VARIABLES: [&str; 2] = ["no_proxy", "NO_PROXY"];
 fn is_known(name: &str) -> bool {
     PROXY_VARIABLES.contains(&name)
         || NO_PROXY_VARIABLES.contains(&name)
-        || [FULL_URI, TOKEN_FILE, TOKEN].contains(&name)
+        || [FULL_URI, TOKEN_FILE, TOKEN, HOST_VARIABLE, PORT_VARIABLE].contains(&name)
         || SETTINGS
             .iter()
             .any(|setting| setting.variable() == name || setting.also.contains(&name))

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::refresh::web_identity::RoleFrom;
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/app";
 
@@ -23,7 +24,9 @@ fn load_good(more: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
 #[test]
 fn two_variables_of_the_webhook_and_a_region_are_enough() {
     let config = load_good(&[]).unwrap();
-    assert_eq!(config.walk.web_identity.role.as_str(), ROLE);
+    assert!(
+        matches!(&config.walk.web_identity.role, RoleFrom::Setting(role) if role.as_str() == ROLE)
+    );
     assert_eq!(config.walk.web_identity.audience, "sts.amazonaws.com");
     assert_eq!(config.walk.web_identity.duration, Duration::from_secs(3600));
     assert_eq!(config.doors.listen.to_string(), "127.0.0.1:9910");
@@ -162,6 +165,75 @@ fn a_password_in_an_endpoint_is_not_repeated() {
     assert!(
         errors.contains("sts.example.com") && !errors.contains("hunter2"),
         "{errors}"
+    );
+}
+
+const FROM_ANNOTATION: (&str, &str) = ("IRSA_SIDECAR_ROLE_FROM_ANNOTATION", "true");
+
+#[test]
+fn the_annotation_names_the_role_and_aws_role_arn_only_stands_in() {
+    let annotations = |config: Config| match config.walk.web_identity.role {
+        RoleFrom::Annotation(annotations) => annotations,
+        RoleFrom::Setting(role) => panic!("{role}"),
+    };
+    let config = load_good(&[FROM_ANNOTATION]).unwrap();
+    assert_eq!(config.warnings, [""; 0]);
+    let found = annotations(config);
+    assert_eq!(found.stand_in.unwrap().as_str(), ROLE);
+    assert_eq!(found.prefix, "eks.amazonaws.com");
+    assert!(found.reads_audience);
+    let set = [
+        ("IRSA_SIDECAR_ANNOTATION_PREFIX", "iam.example.com"),
+        ("IRSA_SIDECAR_AUDIENCE", "sts.example.com"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1"),
+        FROM_ANNOTATION,
+    ];
+    let found = annotations(load_with(&set).unwrap());
+    assert_eq!(
+        (found.stand_in, found.prefix.as_str(), found.reads_audience),
+        (None, "iam.example.com", false)
+    );
+    // The webhook writes whatever the annotation says.
+    let config = load_good(&[("AWS_ROLE_ARN", "app"), FROM_ANNOTATION]).unwrap();
+    assert!(config.warnings[0].starts_with("AWS_ROLE_ARN is \"app\""));
+    assert_eq!(annotations(config).stand_in, None);
+}
+
+#[test]
+fn a_role_that_was_set_beats_the_annotation_and_that_is_warned_about() {
+    let set = [("IRSA_SIDECAR_ROLE_ARN", ROLE), FROM_ANNOTATION];
+    let config = load_good(&set).unwrap();
+    assert!(matches!(
+        config.walk.web_identity.role,
+        RoleFrom::Setting(_)
+    ));
+    assert!(
+        config.warnings[0].starts_with("role-from-annotation has no effect, since role-arn is set"),
+        "{:?}",
+        config.warnings
+    );
+}
+
+#[test]
+fn a_prefix_of_annotations_that_nobody_reads_or_that_is_none_is_an_error() {
+    let prefix = |prefix| ("IRSA_SIDECAR_ANNOTATION_PREFIX", prefix);
+    let error = load_good(&[prefix("iam.example.com")]).unwrap_err();
+    let words = "role-from-annotation: annotation-prefix is set, and no annotation is read; set --role-from-annotation";
+    assert!(error.to_string().contains(words), "{error}");
+    for bad in ["eks.amazonaws.com/", "EKS", "-a", "a b", "a..b"] {
+        assert!(load_good(&[prefix(bad), FROM_ANNOTATION]).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_role_of_another_partition_than_the_regions_is_warned_about() {
+    let role = ("AWS_ROLE_ARN", "arn:aws-cn:iam::111122223333:role/app");
+    let config = load_good(&[role]).unwrap();
+    assert!(
+        config.warnings[0].contains("in the partition aws-cn"),
+        "{:?}",
+        config.warnings
     );
 }
 

@@ -21,11 +21,7 @@ const SHORT_DURATION: Duration = Duration::from_secs(3600);
 impl Resolver {
     pub(super) fn walk(&mut self) -> Option<Walk> {
         self.get("config", text);
-        let role = self.required("role-arn", |value| {
-            value
-                .parse()
-                .map_err(|error| format!("{error}; expected arn:aws:iam::ACCOUNT:role/NAME"))
-        });
+        let source = self.role_source();
         let token_file: Option<PathBuf> = self.get("token-file", path);
         let audience = self.get("audience", text);
         let session_name = self.get("role-session-name", |value| {
@@ -42,22 +38,25 @@ impl Resolver {
             );
         }
         let endpoints = endpoints?;
+        let region = region?;
+        let role = self.role_from(source?, &region);
         Some(Walk {
             web_identity: WebIdentityConfig {
                 token_file: token_file?,
                 audience: audience?,
-                role: role?,
+                role,
                 session_name,
                 duration: duration?,
             },
             sts: StsConfig {
-                region: region?,
+                region,
                 endpoint_url: endpoints.sts,
                 use_fips: endpoints.eks.use_fips,
                 use_dualstack: endpoints.eks.use_dualstack,
                 network: endpoints.eks.network.clone(),
             },
             eks: endpoints.eks,
+            api: self.api(),
         })
     }
 

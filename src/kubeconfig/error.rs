@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::yaml::Unreadable;
 use crate::diagnosis::quote;
+use crate::in_cluster::NotInCluster;
 
 /// Why a kubeconfig cannot be read or put together.
 #[derive(Debug)]
@@ -37,12 +38,7 @@ pub enum KubeconfigError {
     /// A path that is relative or no UTF-8.
     Path(PathBuf),
     /// A variable that every pod has is missing or odd.
-    NotInCluster {
-        /// Its name.
-        variable: &'static str,
-        /// Its value.
-        value: String,
-    },
+    NotInCluster(NotInCluster),
 }
 
 impl From<Unreadable> for KubeconfigError {
@@ -94,10 +90,9 @@ impl fmt::Display for KubeconfigError {
                 "{} cannot stand in a kubeconfig; expected an absolute path in UTF-8",
                 quote(&path.to_string_lossy())
             ),
-            KubeconfigError::NotInCluster { variable, value } => write!(
+            KubeconfigError::NotInCluster(found) => write!(
                 f,
-                "{variable} is {}, which is no part of the API server's address; run this in a pod, or name the server with --server",
-                quote(value)
+                "{found}; run this in a pod, or name the server with --server"
             ),
         }
     }

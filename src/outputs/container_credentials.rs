@@ -33,7 +33,8 @@ pub const CREDENTIALS: &str = "/v1/credentials";
 pub const CREDENTIALS_BY_SECRET: &str = "/v2/credentials/";
 /// Where EKS tokens are; the query says for which cluster.
 pub const EKS_TOKEN: &str = "/v1/eks-token";
-const SHUTDOWN: &str = "/v1/shutdown";
+/// Where the sidecar is asked to stop.
+pub const SHUTDOWN: &str = "/v1/shutdown";
 
 /// The door.
 #[derive(Debug)]

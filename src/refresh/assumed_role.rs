@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{DURATION_OF_EVERY_ROLE, RefreshError, Source};
+use super::{Change, DURATION_OF_EVERY_ROLE, RefreshError, Source};
 use crate::credentials::Credentials;
 use crate::role::RoleArn;
 use crate::store::{Reader, Unavailable};
@@ -33,8 +33,8 @@ impl AssumedRole {
 }
 
 impl Source for AssumedRole {
-    fn role(&self) -> &RoleArn {
-        &self.role
+    fn role(&self) -> Option<&RoleArn> {
+        Some(&self.role)
     }
 
     async fn obtain(&mut self) -> Result<Credentials, RefreshError> {
@@ -60,12 +60,15 @@ impl Source for AssumedRole {
         self.pod.changed().await;
     }
 
-    async fn changed(&mut self) -> bool {
-        let used = |held: &Arc<_>| {
-            self.used
-                .as_ref()
-                .is_some_and(|used| Arc::ptr_eq(used, held))
+    /// What another role could assume, the pod's role of now may not.
+    async fn changed(&mut self) -> Change {
+        let Ok(held) = self.pod.credentials() else {
+            return Change::None;
         };
-        self.pod.credentials().is_ok_and(|held| !used(&held))
+        match &self.used {
+            Some(used) if Arc::ptr_eq(used, &held) => Change::None,
+            Some(used) if used.role_arn() != held.role_arn() => Change::Anew,
+            _ => Change::Retry,
+        }
     }
 }

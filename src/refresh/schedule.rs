@@ -110,6 +110,14 @@ impl Schedule {
         }
     }
 
+    /// What is held is not what would be asked for now: the next attempt is at once, whatever has failed before.
+    pub fn outdated(&mut self, now: Moment) {
+        if let Some(held) = &mut self.held {
+            held.left_at_refresh = Duration::MAX;
+        }
+        self.changed(now);
+    }
+
     /// Something changed that the failure may have been about: the next attempt is at once.
     pub fn changed(&mut self, now: Moment) {
         if let Some(failing) = &mut self.failing {
@@ -159,6 +167,24 @@ mod tests {
         schedule.changed(clock.now());
         assert_eq!(schedule.wait(clock.now()), BETWEEN_ATTEMPTS);
         tokio::time::advance(BETWEEN_ATTEMPTS).await;
+        assert_eq!(schedule.wait(clock.now()), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn credentials_of_a_role_that_was_changed_are_replaced_at_once_and_a_failure_keeps_its_pace()
+     {
+        let clock = Clock::system();
+        let rng = &mut Rng::with_seed(7);
+        let mut schedule = Schedule::default();
+        schedule.succeeded(session(&clock), clock.now(), rng);
+        tokio::time::advance(BETWEEN_ATTEMPTS).await;
+        assert!(schedule.wait(clock.now()) > MINUTE);
+        schedule.outdated(clock.now());
+        assert_eq!(schedule.wait(clock.now()), Duration::ZERO);
+        let delay = schedule.failed(Remedy::Change, clock.now(), rng);
+        assert_eq!(schedule.wait(clock.now()), delay);
+        tokio::time::advance(BETWEEN_ATTEMPTS).await;
+        schedule.outdated(clock.now());
         assert_eq!(schedule.wait(clock.now()), Duration::ZERO);
     }
 

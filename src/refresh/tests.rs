@@ -12,11 +12,14 @@ use serde_json::json;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::web_identity::{WebIdentity, WebIdentityConfig};
+use super::web_identity::{RoleFrom, WebIdentity, WebIdentityConfig};
 use super::*;
 use crate::credentials::Session;
 use crate::diagnosis::findings;
 use crate::secret::Secret;
+use crate::service_account::{
+    Annotations, AnnotationsConfig, Api, ServiceAccountErrorKind, ServiceAccountName,
+};
 use crate::store::{Reader, store};
 use crate::sts::{AssumeRoleWithWebIdentity, Exchange, StsErrorKind};
 
@@ -29,6 +32,8 @@ struct World {
     start: Instant,
     /// How far the node's clock is ahead of STS's, in seconds.
     node_ahead: Arc<AtomicI64>,
+    /// How often the node's clock was looked at.
+    looks: Arc<AtomicI64>,
 }
 
 impl World {
@@ -36,6 +41,7 @@ impl World {
         World {
             start: Instant::now(),
             node_ahead: Arc::default(),
+            looks: Arc::default(),
         }
     }
 
@@ -50,6 +56,7 @@ impl World {
     fn clock(&self) -> Clock {
         let world = self.clone();
         Clock::reading(move || {
+            world.looks.fetch_add(1, Ordering::Relaxed);
             let ahead = world.node_ahead.load(Ordering::Relaxed);
             let distance = Duration::from_secs(ahead.unsigned_abs());
             match ahead {
@@ -77,6 +84,8 @@ struct Script {
     otherwise: Arc<Mutex<Act>>,
     lifetime: Duration,
     asked: Arc<Mutex<Vec<(Instant, Duration)>>>,
+    /// The roles that were asked for.
+    roles: Mutex<Vec<String>>,
 }
 
 impl Exchange for Arc<Script> {
@@ -89,20 +98,22 @@ impl Exchange for Arc<Script> {
             .lock()
             .unwrap()
             .push((Instant::now(), request.duration));
+        let role = request.role.to_string();
+        self.roles.lock().unwrap().push(role.clone());
         let scripted = self.acts.lock().unwrap().pop_front();
         let act = scripted.unwrap_or_else(|| self.otherwise.lock().unwrap().clone());
         if !matches!(act, Act::Down) {
             self.tell_time();
         }
         match act {
-            Act::Grant => Ok(self.session(request.duration)),
+            Act::Grant => Ok(self.session(request.duration, role)),
             Act::Refuse(kind) => Err(StsError::of(kind)),
             Act::TooLong if request.duration > DURATION_OF_EVERY_ROLE => Err(answered(
                 400,
                 "ValidationError",
                 "exceeds the MaxSessionDuration",
             )),
-            Act::TooLong => Ok(self.session(request.duration)),
+            Act::TooLong => Ok(self.session(request.duration, role)),
             Act::Down => Err(StsError::of(StsErrorKind::TimedOut)),
         }
     }
@@ -121,14 +132,14 @@ impl Script {
         self.clock.observe(whole, local, local);
     }
 
-    fn session(&self, asked: Duration) -> Credentials {
+    fn session(&self, asked: Duration, role_arn: String) -> Credentials {
         let session = Session {
             access_key_id: format!("ASIA{}", self.asked.lock().unwrap().len()),
             secret_access_key: Secret::new("secret".into()),
             session_token: Secret::new("token".into()),
             expiration: self.world.sts_time() + self.lifetime.min(asked),
             account_id: "111122223333".into(),
-            role_arn: "arn:aws:iam::111122223333:role/app".into(),
+            role_arn,
             session_name: "app-0".into(),
         };
         Credentials::new(session, self.clock.now(), asked).unwrap()
@@ -144,8 +155,63 @@ fn answered(status: u16, code: &str, message: &str) -> StsError {
     })
 }
 
+/// A service account whose annotations a test sets, or what is met instead.
+#[derive(Clone)]
+struct Account {
+    annotations: Arc<Mutex<Result<Annotations, ServiceAccountErrorKind>>>,
+    readings: Arc<Mutex<Vec<Instant>>>,
+}
+
+impl Api for Account {
+    async fn annotations(
+        &self,
+        account: &ServiceAccountName,
+    ) -> Result<Annotations, ServiceAccountError> {
+        sleep(Duration::from_millis(20)).await;
+        self.readings.lock().unwrap().push(Instant::now());
+        let found = self.annotations.lock().unwrap().clone();
+        found.map_err(|kind| ServiceAccountError {
+            account: account.clone(),
+            kind,
+        })
+    }
+}
+
+impl Account {
+    fn new() -> Self {
+        Account {
+            annotations: Arc::new(Mutex::new(Ok(Annotations::new()))),
+            readings: Arc::default(),
+        }
+    }
+
+    fn annotate(&self, annotations: &[(&str, &str)]) {
+        let pairs = annotations
+            .iter()
+            .map(|(name, value)| (format!("eks.amazonaws.com/{name}"), (*value).to_owned()));
+        *self.annotations.lock().unwrap() = Ok(pairs.collect());
+    }
+
+    fn role(&self, name: &str) {
+        self.annotate(&[("role-arn", &arn(name))]);
+    }
+
+    fn fail(&self, kind: ServiceAccountErrorKind) {
+        *self.annotations.lock().unwrap() = Err(kind);
+    }
+
+    fn readings(&self) -> usize {
+        self.readings.lock().unwrap().len()
+    }
+}
+
+fn arn(name: &str) -> String {
+    format!("arn:aws:iam::111122223333:role/{name}")
+}
+
 struct Rig {
     world: World,
+    account: Account,
     script: Arc<Script>,
     reader: Reader,
     clock: Clock,
@@ -176,6 +242,33 @@ impl Rig {
         lifetime: Duration,
         seed: u64,
     ) -> Self {
+        let role = RoleFrom::Setting(arn("app").parse().unwrap());
+        Rig::start_as(world, dir, role, Account::new(), acts, lifetime, seed)
+    }
+
+    /// With the role that the service account names, and this one in `AWS_ROLE_ARN`.
+    fn annotated(account: &Account, stand_in: Option<&str>) -> Self {
+        let world = World::new();
+        let dir = tempfile::tempdir().unwrap();
+        write_token(dir.path(), world.sts_time(), "sts.amazonaws.com");
+        let role = RoleFrom::Annotation(AnnotationsConfig {
+            prefix: "eks.amazonaws.com".into(),
+            reads_audience: true,
+            stand_in: stand_in.map(|name| arn(name).parse().unwrap()),
+            region: "eu-west-1".into(),
+        });
+        Rig::start_as(world, dir, role, account.clone(), [], HOUR, 1)
+    }
+
+    fn start_as(
+        world: World,
+        dir: tempfile::TempDir,
+        role: RoleFrom,
+        account: Account,
+        acts: impl IntoIterator<Item = Act>,
+        lifetime: Duration,
+        seed: u64,
+    ) -> Self {
         let clock = world.clock();
         let script = Arc::new(Script {
             world: world.clone(),
@@ -184,19 +277,21 @@ impl Rig {
             otherwise: Arc::new(Mutex::new(Act::Grant)),
             lifetime,
             asked: Arc::default(),
+            roles: Mutex::default(),
         });
         let (writer, reader) = store(clock.clone());
         let metrics = Arc::new(Metrics::new());
         let config = WebIdentityConfig {
             token_file: dir.path().join("token"),
             audience: "sts.amazonaws.com".into(),
-            role: "arn:aws:iam::111122223333:role/app".parse().unwrap(),
+            role,
             session_name: None,
             duration: lifetime,
         };
         let writer = Arc::new(writer);
         let source = WebIdentity::new(
             config,
+            account.clone(),
             Arc::clone(&script),
             clock.clone(),
             Arc::clone(&writer),
@@ -212,6 +307,7 @@ impl Rig {
         let task = tokio::spawn(refresh.run()).abort_handle();
         Rig {
             world,
+            account,
             script,
             reader,
             clock,
@@ -227,6 +323,18 @@ impl Rig {
 
     fn exchanges(&self) -> usize {
         self.script.asked.lock().unwrap().len()
+    }
+
+    /// The roles that were asked for, one after the other.
+    fn roles(&self) -> Vec<String> {
+        let mut roles = self.script.roles.lock().unwrap().clone();
+        roles.dedup();
+        roles
+    }
+
+    /// Whose credentials are given out.
+    fn role(&self) -> String {
+        self.reader.credentials().unwrap().role_arn().to_owned()
     }
 
     fn serves(&self) -> bool {
@@ -496,3 +604,5 @@ fn fault(rng: &mut Rng) -> Act {
         _ => Act::Refuse(answered(503, "ServiceUnavailable", "").kind),
     }
 }
+
+mod annotated_role;

@@ -6,13 +6,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DURATION_OF_EVERY_ROLE, RefreshError, Source};
+use super::annotated_role::AnnotatedRole;
+use super::{Change, DURATION_OF_EVERY_ROLE, RefreshError, Source};
 use crate::claims::{self, Claims, ClaimsError};
 use crate::clock::{Clock, rfc3339};
 use crate::credentials::Credentials;
+use crate::diagnosis::Remedy;
 use crate::metrics::Metrics;
 use crate::role::{RoleArn, SessionName};
 use crate::secret::Secret;
+use crate::service_account::{AnnotationsConfig, Api, KubernetesApi};
 use crate::store::{PodUid, Writer};
 use crate::sts::{AssumeRoleWithWebIdentity, Exchange};
 use crate::token::{self, Mount, TokenError, WebIdentityToken};
@@ -23,19 +26,35 @@ use crate::watch::FileWatch;
 pub struct WebIdentityConfig {
     /// The projected token.
     pub token_file: PathBuf,
-    /// What `aud` has to hold.
+    /// What `aud` has to hold, unless an annotation says otherwise.
     pub audience: String,
     /// The role to assume.
-    pub role: RoleArn,
+    pub role: RoleFrom,
     /// `None`: from the token.
     pub session_name: Option<SessionName>,
     /// How long sessions shall live.
     pub duration: Duration,
 }
 
+/// Who names the role.
+#[derive(Debug, Clone)]
+pub enum RoleFrom {
+    /// A setting.
+    Setting(RoleArn),
+    /// An annotation of the pod's service account.
+    Annotation(AnnotationsConfig),
+}
+
+/// The role as it stands.
+enum Role<A> {
+    Fixed(RoleArn),
+    Annotated(Box<AnnotatedRole<A>>),
+}
+
 /// The token file, and what became of it.
-pub struct WebIdentity<E> {
+pub struct WebIdentity<E, A = KubernetesApi> {
     config: WebIdentityConfig,
+    role: Role<A>,
     exchange: E,
     clock: Clock,
     writer: Arc<Writer>,
@@ -46,10 +65,11 @@ pub struct WebIdentity<E> {
     said_not_rotating: bool,
 }
 
-impl<E> WebIdentity<E> {
-    /// Has read nothing yet. `writer` learns of the pod's UID.
+impl<E, A: Api + Sync> WebIdentity<E, A> {
+    /// Has read nothing yet. `api` is asked only where an annotation names the role; `writer` learns of the pod's UID.
     pub fn new(
         config: WebIdentityConfig,
+        api: A,
         exchange: E,
         clock: Clock,
         writer: Arc<Writer>,
@@ -57,6 +77,12 @@ impl<E> WebIdentity<E> {
     ) -> Self {
         WebIdentity {
             watch: FileWatch::new(&config.token_file),
+            role: match &config.role {
+                RoleFrom::Setting(role) => Role::Fixed(role.clone()),
+                RoleFrom::Annotation(annotations) => {
+                    Role::Annotated(Box::new(AnnotatedRole::new(annotations.clone(), api)))
+                }
+            },
             config,
             exchange,
             clock,
@@ -68,26 +94,85 @@ impl<E> WebIdentity<E> {
     }
 }
 
-impl<E: Exchange + Send + Sync> Source for WebIdentity<E> {
-    fn role(&self) -> &RoleArn {
-        &self.config.role
+impl<E: Exchange + Send + Sync, A: Api + Send + Sync> Source for WebIdentity<E, A> {
+    fn role(&self) -> Option<&RoleArn> {
+        match &self.role {
+            Role::Fixed(role) => Some(role),
+            Role::Annotated(role) => role.role(),
+        }
     }
 
     async fn obtain(&mut self) -> Result<Credentials, RefreshError> {
         let (token, claims) = self.read_token().await?;
-        self.check(&claims).await?;
+        let role = match &mut self.role {
+            Role::Fixed(role) => role.clone(),
+            Role::Annotated(role) => role.settle(&claims).await?,
+        };
+        let obtained = self.exchange(&token, &claims, &role).await;
+        if let (Role::Annotated(role), Err(error)) = (&mut self.role, &obtained)
+            && error.remedy() != Remedy::Wait
+        {
+            role.doubt();
+        }
+        obtained
+    }
+
+    async fn ask_time(&self) {
+        self.exchange.ask_time().await;
+    }
+
+    async fn stirred(&mut self) {
+        match &self.role {
+            Role::Fixed(_) => self.watch.changed().await,
+            Role::Annotated(role) => tokio::select! {
+                () = self.watch.changed() => {}
+                () = role.until_due() => {}
+            },
+        }
+    }
+
+    /// Is it another token, or another role? What is wrong with either is for the attempt that follows to say.
+    async fn changed(&mut self) -> Change {
+        let before = self.fingerprint;
+        let read = self.read_token().await;
+        let another = before != self.fingerprint;
+        if let Role::Annotated(role) = &mut self.role
+            && (another || role.is_due())
+        {
+            role.put_off();
+            if let Ok((_, claims)) = read
+                && role.read_again(&claims).await
+            {
+                return Change::Anew;
+            }
+        }
+        match another {
+            true => Change::Retry,
+            false => Change::None,
+        }
+    }
+}
+
+impl<E: Exchange, A: Api + Sync> WebIdentity<E, A> {
+    async fn exchange(
+        &mut self,
+        token: &WebIdentityToken,
+        claims: &Claims,
+        role: &RoleArn,
+    ) -> Result<Credentials, RefreshError> {
+        self.check(claims).await?;
         let derived;
         let session_name = match &self.config.session_name {
             Some(name) => name,
             None => {
-                derived = SessionName::from_claims(&claims);
+                derived = SessionName::from_claims(claims);
                 &derived
             }
         };
         let mut request = AssumeRoleWithWebIdentity {
-            token: &token,
-            claims: &claims,
-            role: &self.config.role,
+            token,
+            claims,
+            role,
             session_name,
             duration: self.config.duration,
         };
@@ -109,31 +194,19 @@ impl<E: Exchange + Send + Sync> Source for WebIdentity<E> {
         }
     }
 
-    async fn ask_time(&self) {
-        self.exchange.ask_time().await;
-    }
-
-    async fn stirred(&mut self) {
-        self.watch.changed().await;
-    }
-
-    /// Is it another token? What is wrong with it is for the attempt that follows to say.
-    async fn changed(&mut self) -> bool {
-        let before = self.fingerprint;
-        let _ = self.read_token().await;
-        before != self.fingerprint
-    }
-}
-
-impl<E: Exchange> WebIdentity<E> {
     /// A node with a wrong clock must not lock itself out, nor one that was told a wrong time: where time decides, STS is
     /// asked for it first.
     async fn check(&self, claims: &Claims) -> Result<(), ClaimsError> {
-        let verdict = claims.check(&self.config.audience, self.clock.now().wall);
+        let annotated = match &self.role {
+            Role::Fixed(_) => None,
+            Role::Annotated(role) => role.audience(),
+        };
+        let audience = annotated.unwrap_or(&self.config.audience);
+        let verdict = claims.check(audience, self.clock.now().wall);
         match verdict {
             Err(error) if error.is_about_time() => {
                 self.exchange.ask_time().await;
-                claims.check(&self.config.audience, self.clock.now().wall)
+                claims.check(audience, self.clock.now().wall)
             }
             verdict => verdict,
         }

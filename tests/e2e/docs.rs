@@ -1,5 +1,6 @@
 //! The documentation is true: it names exactly the settings, metrics, findings and codes of the code.
 
+mod guides;
 mod subcommands;
 
 use std::collections::BTreeSet;
@@ -56,8 +57,11 @@ fn settings_named_anywhere_in_the_docs_exist() {
     for name in [
         "README.md",
         "docs/configuration.md",
+        "docs/install.md",
         "docs/kubectl.md",
         "docs/legacy-apps.md",
+        "docs/metrics.md",
+        "docs/operations.md",
         "docs/troubleshooting.md",
         "CONTRIBUTING.md",
         "docs/threat-model.md",
@@ -155,13 +159,17 @@ fn the_address_of_a_door_is_its_default_wherever_it_is_spelled_out() {
     let help = |of: &str| Launch::new([of, "--help"]).output().stdout;
     let texts = [
         doc("README.md"),
+        doc("docs/install.md"),
         doc("docs/legacy-apps.md"),
+        doc("docs/metrics.md"),
+        doc("docs/operations.md"),
         doc("docs/clients.md"),
         doc("docs/troubleshooting.md"),
         doc("src/link_local.rs"),
         help("serve"),
         help("link-local"),
         help("credential-process"),
+        help("shutdown"),
     ];
     for text in texts {
         let mut spelled = text.split("127.0.0.1:").skip(1).peekable();
@@ -182,22 +190,43 @@ fn the_readme_is_short_and_its_links_lead_somewhere() {
         "README.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
+        "manifests/README.md",
+        "docs/install.md",
         "docs/kubectl.md",
         "docs/legacy-apps.md",
+        "docs/operations.md",
         "docs/troubleshooting.md",
         "docs/metrics.md",
     ] {
         let text = doc(name);
-        let folder = root.join(name);
-        let folder = folder.parent().expect("a folder");
+        let path = root.join(name);
+        let folder = path.parent().expect("a folder");
         for target in text
             .split("](")
             .skip(1)
             .filter_map(|rest| rest.split(')').next())
         {
-            assert!(folder.join(target).exists(), "{name} links to {target}");
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = match file.is_empty() {
+                true => path.clone(),
+                false => folder.join(file),
+            };
+            assert!(file.exists(), "{name} links to {target}");
+            let leads = anchor.is_empty() || anchors(&read(&file)).contains(anchor);
+            assert!(leads, "{name} links to {target}: no heading has that name");
         }
     }
+}
+
+/// Those that forges make of headings.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let headings = headings.map(|line| line.trim_start_matches('#').trim().to_lowercase());
+    let kept = |c: &char| c.is_alphanumeric() || " -_".contains(*c);
+    headings
+        .map(|heading| heading.chars().filter(kept).collect::<String>())
+        .map(|heading| heading.replace(' ', "-"))
+        .collect()
 }
 
 #[test]

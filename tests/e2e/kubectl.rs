@@ -1,7 +1,7 @@
 //! Clients of a cluster, with nothing but what the sidecar gives them: kubectl of every version that the machine offers,
 //! the Python client, and Terraform where it is there.
 
-mod client;
+pub mod client;
 mod exec;
 mod long_lived;
 mod other_clients;

@@ -6,6 +6,7 @@
     reason = "one binary: `pub` is for the module next door"
 )]
 
+mod annotation;
 mod architecture;
 mod authorization;
 mod claims;
@@ -22,16 +23,21 @@ mod files;
 mod get_token;
 mod imds;
 mod inspect_token;
+mod install;
 mod kubeconfig;
 mod kubectl;
 mod limits;
 mod link_local;
+mod manifests;
+mod monitoring;
 mod namespace;
 mod ops;
 mod outage;
 mod process;
 mod rotation;
 mod secrets;
+mod shutdown;
 mod sidecar;
 mod sts_errors;
 mod tls;
+mod wait;

@@ -8,13 +8,23 @@ const INSIDE: &str = "E2E_PRIVATE_NETWORK";
 
 /// Runs this, the whole body of a test, in a network namespace of its own, where `lo` is up and nothing else is.
 pub fn in_private_network<F: FnOnce()>(body: F) {
+    in_private(&["--net"], body);
+}
+
+/// The same with mounts of its own too: what is mounted there nobody else sees.
+pub fn in_private_network_and_files<F: FnOnce()>(body: F) {
+    in_private(&["--net", "--mount"], body);
+}
+
+fn in_private<F: FnOnce()>(namespaces: &[&str], body: F) {
     if std::env::var_os(INSIDE).is_some() {
         ip("link set lo up");
         return body();
     }
     let test = name_of(std::any::type_name::<F>());
     let run = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--net"])
+        .args(["--user", "--map-root-user"])
+        .args(namespaces)
         .arg(std::env::current_exe().expect("our own path"))
         .args([test, "--exact", "--nocapture"])
         .env(INSIDE, "1")

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -17,6 +18,15 @@ use tokio::time::Instant;
 
 /// How long anything may take that is not under test. Never slept through: waits end when what they wait for is there.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// For a credentials door and an ops door that have to be known before they are open, or after they are closed. No two
+/// sidecars of this machine share them; 127/8 is all loopback.
+pub fn addresses() -> (SocketAddr, SocketAddr) {
+    static NEXT: AtomicU8 = AtomicU8::new(100);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let address = Ipv4Addr::new(127, NEXT.fetch_add(1, Ordering::Relaxed), high, low);
+    ((address, 9910).into(), (address, 9911).into())
+}
 
 /// Where nothing listens: tcpmux, which nobody runs.
 pub const NOBODY: &str = "127.0.0.1:1";
@@ -285,7 +295,8 @@ impl Sidecar {
         sidecar
     }
 
-    fn unlocated(mut command: Command) -> Self {
+    /// Any command whose words are of interest while it runs.
+    pub fn unlocated(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -6,8 +6,11 @@
 pub(super) mod credential_process;
 pub(super) mod get_token;
 pub(super) mod inspect_token;
+pub(super) mod install;
 pub(super) mod kubeconfig;
 pub(super) mod link_local;
+pub(super) mod shutdown;
+pub(super) mod wait;
 
 use clap::{Arg, ArgAction, ArgMatches};
 
@@ -18,20 +21,26 @@ use crate::partition::Region;
 use crate::role::role_to_assume;
 
 /// All of them.
-pub(super) const NAMES: [&str; 5] = [
+pub(super) const NAMES: [&str; 8] = [
     credential_process::NAME,
     get_token::NAME,
     inspect_token::NAME,
+    install::NAME,
     kubeconfig::NAME,
     link_local::NAME,
+    shutdown::NAME,
+    wait::NAME,
 ];
 
-pub(super) fn all() -> [clap::Command; 5] {
+pub(super) fn all() -> [clap::Command; 8] {
     [
+        wait::command(),
+        shutdown::command(),
         get_token::command(),
         inspect_token::command(),
         kubeconfig::command(),
         credential_process::command(),
+        install::command(),
         link_local::command(),
     ]
 }
@@ -44,6 +53,8 @@ const REGION: &str = "region";
 /// The settings by which a running sidecar is found, and which the walk from token to credentials needs.
 const WALK: &[&str] = &[
     "config",
+    "role-from-annotation",
+    "annotation-prefix",
     "token-file",
     "audience",
     "role-session-name",

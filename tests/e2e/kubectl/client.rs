@@ -13,7 +13,7 @@ use crate::sidecar::{Finished, Launch};
 
 /// One kubectl.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Kubectl(PathBuf);
+pub struct Kubectl(PathBuf);
 
 impl fmt::Display for Kubectl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -24,7 +24,7 @@ impl fmt::Display for Kubectl {
 impl Kubectl {
     /// Those of the `PATH`, what lies beside each as `kubectl.1.NN` (where a cloud's SDK keeps older ones), and the
     /// current one that `make clients` builds.
-    pub(super) fn every() -> Vec<Kubectl> {
+    pub fn every() -> Vec<Kubectl> {
         let mut found = BTreeSet::new();
         let path = std::env::var_os("PATH").unwrap_or_default();
         for directory in std::env::split_paths(&path) {
@@ -52,7 +52,7 @@ impl Kubectl {
     }
 
     /// The last of them: where one does for all.
-    pub(super) fn one() -> Kubectl {
+    pub fn one() -> Kubectl {
         let built = installed("kubectl").join("kubectl");
         match built.exists() {
             true => Kubectl(built),
@@ -60,8 +60,24 @@ impl Kubectl {
         }
     }
 
+    /// What `kubectl kustomize` makes of this folder.
+    pub fn kustomize(&self, folder: &Path) -> Finished {
+        let output = Command::new(&self.0)
+            .arg("kustomize")
+            .arg(folder)
+            .env_clear()
+            .stdin(Stdio::null())
+            .output()
+            .unwrap_or_else(|error| panic!("{self} cannot be run: {error}"));
+        Finished {
+            status: output.status,
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// With this kubeconfig, a home of its own, and the variables of this launch.
-    pub(super) fn run(&self, kubeconfig: &Path, plugin: &Launch, arguments: &[&str]) -> Finished {
+    pub fn run(&self, kubeconfig: &Path, plugin: &Launch, arguments: &[&str]) -> Finished {
         let home = tempfile::tempdir().expect("a temporary directory");
         let output = self
             .command(&home, kubeconfig, plugin)
@@ -90,7 +106,7 @@ impl Kubectl {
 }
 
 /// Two at a time: each of them is 50 MB of program, and a core's work for a moment.
-pub(super) fn with_every_kubectl(test: impl Fn(&Kubectl) + Sync) {
+pub fn with_every_kubectl(test: impl Fn(&Kubectl) + Sync) {
     let every = Kubectl::every();
     let (odd, even): (Vec<_>, Vec<_>) = every
         .iter()

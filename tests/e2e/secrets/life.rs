@@ -2,13 +2,11 @@
 
 mod eks_tokens;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use emulator::{Fault, TokenRequest};
 
-use crate::sidecar::{Answer, Pod, Sidecar, eventually, read, request};
+use crate::sidecar::{Answer, Pod, Sidecar, addresses, eventually, read, request};
 
 const PROXY_PASSWORD: &str = "open-sesame-of-the-proxy-4711";
 /// So many characters occur nowhere by chance.
@@ -201,12 +199,4 @@ impl Life {
         let command_line = PathBuf::from(format!("/proc/{}/cmdline", self.sidecar.id()));
         self.haystack.push_str(&read(&command_line));
     }
-}
-
-/// No two sidecars of this machine share an address; 127/8 is all loopback.
-fn addresses() -> (SocketAddr, SocketAddr) {
-    static NEXT: AtomicU8 = AtomicU8::new(100);
-    let [.., high, low] = std::process::id().to_be_bytes();
-    let address = Ipv4Addr::new(127, NEXT.fetch_add(1, Ordering::Relaxed), high, low);
-    ((address, 9910).into(), (address, 9911).into())
 }

@@ -57,9 +57,10 @@ fn ca_params() -> CertificateParams {
 
 /// A wildcard stands for one label, hence a few names instead of one. The global endpoint is not among them: nothing
 /// may end up there.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "localhost",
     "127.0.0.1",
+    "::1",
     "sts.eu-west-1.amazonaws.com",
     "sts.us-east-1.amazonaws.com",
     "sts-fips.us-east-1.amazonaws.com",

@@ -7,6 +7,7 @@ mod describe;
 mod mapping;
 mod rbac;
 mod registry;
+mod service_accounts;
 mod token_review;
 mod verifier;
 
@@ -24,10 +25,13 @@ pub use self::mapping::Mode;
 use self::mapping::{AccessEntry, AwsAuth, Mapping};
 use self::rbac::{Rbac, Rule};
 pub(crate) use self::registry::Clusters;
+use self::service_accounts::ServiceAccounts;
+pub use self::service_accounts::{API_AUDIENCE, ApiFault};
 pub use self::token_review::Reviewed;
 use self::token_review::Verdict;
 pub(crate) use self::token_review::authenticate;
 pub use self::verifier::Authenticator;
+use crate::issuer::Issuer;
 use crate::partition::Partition;
 use crate::sts::{Fault, Faults, Sts};
 
@@ -47,11 +51,14 @@ struct Shared {
     url: String,
     ca_pem: String,
     sts: Sts,
+    issuer: Issuer,
     state: Mutex<State>,
 }
 
 struct State {
     status: String,
+    /// Somebody else's API server: its URL and its CA.
+    api_server: Option<(String, String)>,
     outpost_id: Option<String>,
     authenticator: Authenticator,
     mapping: Mapping,
@@ -61,15 +68,26 @@ struct State {
     describes: Vec<String>,
     token_cache_ttl: Duration,
     token_cache: HashMap<String, (Instant, Reviewed)>,
+    service_accounts: ServiceAccounts,
+    api_fault: Option<ApiFault>,
+    api_clock_skew: i64,
     requests: Vec<ApiRequest>,
     subscribers: Vec<UnboundedSender<ApiRequest>>,
 }
 
 impl Cluster {
     /// An active cluster that nobody may enter.
-    fn new(name: &str, region: &str, url: String, ca_pem: String, sts: Sts) -> Self {
+    fn new(
+        name: &str,
+        region: &str,
+        url: String,
+        ca_pem: String,
+        sts: Sts,
+        issuer: Issuer,
+    ) -> Self {
         let state = State {
             status: "ACTIVE".to_owned(),
+            api_server: None,
             outpost_id: None,
             authenticator: Authenticator::Sdk2,
             mapping: Mapping::empty(),
@@ -79,6 +97,9 @@ impl Cluster {
             describes: Vec::new(),
             token_cache_ttl: Duration::ZERO,
             token_cache: HashMap::new(),
+            service_accounts: ServiceAccounts::default(),
+            api_fault: None,
+            api_clock_skew: 0,
             requests: Vec::new(),
             subscribers: Vec::new(),
         };
@@ -88,6 +109,7 @@ impl Cluster {
             url,
             ca_pem,
             sts,
+            issuer,
             state: Mutex::new(state),
         };
         Self {
@@ -125,6 +147,11 @@ impl Cluster {
     /// What DescribeCluster says: `ACTIVE`, `CREATING`, …
     pub fn set_status(&self, status: &str) {
         status.clone_into(&mut self.state().status);
+    }
+
+    /// DescribeCluster names this API server from now on: a real one that asks [`Cluster::review`] over the control door.
+    pub fn set_api_server(&self, url: &str, ca_pem: &str) {
+        self.state().api_server = Some((url.to_owned(), ca_pem.to_owned()));
     }
 
     /// Which release of the authenticator it runs.
@@ -182,6 +209,7 @@ impl Cluster {
             subject: subject.to_owned(),
             verbs: verbs.iter().map(|&verb| verb.to_owned()).collect(),
             resource: resource.to_owned(),
+            names: Vec::new(),
             namespace: namespace.map(str::to_owned),
         });
     }

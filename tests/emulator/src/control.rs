@@ -26,7 +26,7 @@ const TEN_YEARS: i64 = 10 * 365 * 86_400;
 const ROUTES: &str = "GET /token, POST /faults, DELETE /faults, GET /calls, \
                       POST /session-lifetime, POST /clock-skew, POST /keys/rotate, GET /ca.pem, \
                       GET /.well-known/openid-configuration, GET /openid/v1/jwks, POST /credentials, \
-                      POST /authenticate?cluster=NAME";
+                      POST /authenticate?cluster=NAME, POST /clusters/NAME/authenticate";
 
 /// What the door opens to.
 #[derive(Clone, Debug)]
@@ -68,8 +68,8 @@ impl Control {
             .map_err(|_| Cut::Close)?;
         let query = Form::parse(head.uri.query().unwrap_or_default());
         let body = body.to_bytes();
-        if head.uri.path() == "/authenticate" {
-            return Ok(self.authenticate(&head.method, &query, &body).await);
+        if let Some(name) = authenticator_of(head.uri.path(), &query) {
+            return Ok(self.authenticate(&head.method, name, &body).await);
         }
         let reply = self.route(&head.method, head.uri.path(), &query, &body);
         let (status, content_type, body) = match reply {
@@ -93,10 +93,9 @@ impl Control {
     async fn authenticate(
         &self,
         method: &Method,
-        query: &Form,
+        name: &str,
         body: &[u8],
     ) -> Response<Full<Bytes>> {
-        let name = query.get("cluster").unwrap_or_default();
         let (status, body) = match self.cluster(name) {
             _ if method != Method::POST => (405, "expected POST".to_owned()),
             Ok(cluster) => cluster::authenticate(&cluster, body).await,
@@ -183,6 +182,16 @@ impl Control {
                 Err((404, format!("no {method} {path} here, only {routes}")))
             }),
         }
+    }
+}
+
+/// Whose webhook a path is. In the path too, as an API server drops the query of the address that it is given.
+fn authenticator_of<'a>(path: &'a str, query: &'a Form) -> Option<&'a str> {
+    match path {
+        "/authenticate" => Some(query.get("cluster").unwrap_or_default()),
+        path => path
+            .strip_prefix("/clusters/")?
+            .strip_suffix("/authenticate"),
     }
 }
 

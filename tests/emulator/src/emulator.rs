@@ -54,6 +54,7 @@ impl Emulator {
             .build()?;
         let clusters = Clusters::new(
             sts.clone(),
+            issuer.clone(),
             certificate.ca_pem.clone(),
             certificate.acceptor.clone(),
             runtime.handle().clone(),

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64URL};
 use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
@@ -59,6 +59,21 @@ impl Issuer {
         }
     }
 
+    /// The key that signs now as PEM, the private half and then the public one: for whoever else has to issue tokens in
+    /// its name, an API server say. Its `kid` is the one that Kubernetes gives it.
+    pub fn signing_key_pem(&self) -> String {
+        let keys = self.keys();
+        let halves = [
+            ("PRIVATE KEY", &keys.signing.pkcs8),
+            ("PUBLIC KEY", &keys.signing.key_info()),
+        ];
+        let block = |(label, key): (&str, &Vec<u8>)| {
+            let text = BASE64.encode(key);
+            format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+        };
+        halves.map(block).concat()
+    }
+
     /// `/openid/v1/jwks`.
     pub(crate) fn jwks(&self) -> Value {
         json!({ "keys": self.keys().published })
@@ -90,8 +105,16 @@ impl fmt::Debug for Issuer {
     }
 }
 
+/// What stands before the point of a P-256 key in a SubjectPublicKeyInfo (RFC 5480, section 2).
+const P256_KEY_INFO: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+
 struct SigningKey {
+    /// The digest of the public key's SubjectPublicKeyInfo, as Kubernetes makes it.
     kid: String,
+    pkcs8: Vec<u8>,
     pair: EcdsaKeyPair,
 }
 
@@ -102,8 +125,18 @@ impl SigningKey {
             EcdsaKeyPair::generate_pkcs8(algorithm, &random).expect("ring makes P-256 keys");
         let pair = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random)
             .expect("ring reads the key that it wrote");
-        let kid = BASE64URL.encode(digest(&SHA256, pair.public_key().as_ref()));
-        Self { kid, pair }
+        let mut key = Self {
+            kid: String::new(),
+            pkcs8: pkcs8.as_ref().to_owned(),
+            pair,
+        };
+        key.kid = BASE64URL.encode(digest(&SHA256, &key.key_info()));
+        key
+    }
+
+    /// The public half's SubjectPublicKeyInfo.
+    fn key_info(&self) -> Vec<u8> {
+        [&P256_KEY_INFO[..], self.pair.public_key().as_ref()].concat()
     }
 
     fn jwk(&self) -> Value {

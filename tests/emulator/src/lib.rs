@@ -23,7 +23,7 @@ mod sts;
 mod token_request;
 mod volume;
 
-pub use cluster::{ApiRequest, Authenticator, Cluster, Mode, Reviewed};
+pub use cluster::{API_AUDIENCE, ApiFault, ApiRequest, Authenticator, Cluster, Mode, Reviewed};
 pub use emulator::Emulator;
 pub use issuer::Issuer;
 pub use sts::{Call, Fault, Issued, ROLE_ARN, Role, Sts};

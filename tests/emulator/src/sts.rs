@@ -28,6 +28,7 @@ pub(crate) use self::caller::Caller;
 pub(crate) use self::error::StsError;
 pub use self::fault::Fault;
 pub(crate) use self::fault::Faults;
+pub(crate) use self::id_token::{Provider, claims_of, verify};
 pub(crate) use self::request::AwsRequest;
 use self::role::RegisteredRole;
 pub use self::role::{ROLE_ARN, Role};

@@ -8,6 +8,7 @@ mod protobuf;
 mod request_info;
 mod response;
 mod reviews;
+mod service_accounts;
 
 use std::time::SystemTime;
 
@@ -19,8 +20,8 @@ use hyper::{HeaderMap, Request, Response};
 use self::authentication::{Credential, User};
 use self::request_info::RequestInfo;
 use self::response::Reply;
-use super::Cluster;
 use super::rbac::Attempt;
+use super::{ApiFault, Cluster};
 use crate::clock;
 use crate::door::Cut;
 
@@ -55,10 +56,15 @@ pub(super) async fn answer(
         .await
         .map_err(|_| Cut::Close)?
         .to_bytes();
+    let fault = cluster.state().api_fault.clone();
+    if let Some(ApiFault::Hang) = fault {
+        std::future::pending::<()>().await;
+    }
     let info = RequestInfo::of(&head.method, &head.uri);
     let credential = Credential::of(&head.headers);
     let user = cluster.authenticate(&credential).await;
     let reply = match &user {
+        _ if fault.is_some() => Reply::faulty(fault.as_ref()),
         Some(user) => cluster.reply(user, &info, &head.headers, &body),
         None => Reply::unauthorized(),
     };
@@ -70,7 +76,8 @@ pub(super) async fn answer(
         username: user.and_then(User::into_named),
         token: credential.into_token(),
     });
-    Ok(reply.into_response())
+    let skew = cluster.state().api_clock_skew;
+    Ok(reply.into_response(skew))
 }
 
 impl Cluster {
@@ -87,6 +94,9 @@ impl Cluster {
             Attempt::Resource(attempt) if reviews::is_about(attempt) => {
                 let rbac = self.state().rbac.clone();
                 reviews::reply(user, &rbac, info, headers, body)
+            }
+            Attempt::Resource(attempt) if service_accounts::is_about(attempt) => {
+                service_accounts::reply(attempt, &self.state().service_accounts)
             }
             Attempt::Resource(attempt) => objects::reply(attempt, headers),
         }

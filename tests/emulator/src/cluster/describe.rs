@@ -183,9 +183,10 @@ impl Cluster {
         });
         // A cluster that is being made has neither.
         if state.status != "CREATING" {
-            description["endpoint"] = json!(self.url());
-            description["certificateAuthority"] =
-                json!({ "data": BASE64.encode(&self.shared.ca_pem) });
+            let own = || (self.url().to_owned(), self.shared.ca_pem.clone());
+            let (url, ca_pem) = state.api_server.clone().unwrap_or_else(own);
+            description["endpoint"] = json!(url);
+            description["certificateAuthority"] = json!({ "data": BASE64.encode(ca_pem) });
         }
         if let Some(id) = &state.outpost_id {
             description["id"] = json!(id);

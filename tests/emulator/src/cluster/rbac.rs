@@ -8,6 +8,8 @@ pub(super) struct Rule {
     pub(super) verbs: Vec<String>,
     /// `pods`, `pods/log`, or `*`.
     pub(super) resource: String,
+    /// `resourceNames`; empty: all.
+    pub(super) names: Vec<String>,
     /// None: in all of them, and outside.
     pub(super) namespace: Option<String>,
 }
@@ -94,6 +96,7 @@ impl Rule {
         let is = |wanted: &String, found: &str| wanted == "*" || wanted == found;
         self.verbs.iter().any(|verb| is(verb, &attempt.verb))
             && is(&self.resource, &attempt.resource)
+            && (self.names.is_empty() || self.names.contains(&attempt.name))
             && self.is_in(&attempt.namespace)
     }
 
@@ -112,6 +115,7 @@ mod tests {
             subject: "jobs".to_owned(),
             verbs: vec!["get".to_owned(), "list".to_owned()],
             resource: "pods".to_owned(),
+            names: Vec::new(),
             namespace: namespace.map(str::to_owned),
         }
     }
@@ -163,6 +167,7 @@ mod tests {
             subject: "me".to_owned(),
             verbs: vec!["*".to_owned()],
             resource: "*".to_owned(),
+            names: Vec::new(),
             namespace: None,
         };
         assert!(allowed(all, &[], "delete", "nodes", ""));

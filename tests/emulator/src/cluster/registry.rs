@@ -10,6 +10,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{Cluster, api};
 use crate::door;
+use crate::issuer::Issuer;
 use crate::sts::Sts;
 
 /// The clusters of the account; clones are the same.
@@ -26,6 +27,7 @@ impl fmt::Debug for Clusters {
 
 struct Shared {
     sts: Sts,
+    issuer: Issuer,
     ca_pem: String,
     acceptor: TlsAcceptor,
     runtime: Handle,
@@ -34,9 +36,16 @@ struct Shared {
 
 impl Clusters {
     /// None yet; their APIs will be served on this runtime.
-    pub(crate) fn new(sts: Sts, ca_pem: String, acceptor: TlsAcceptor, runtime: Handle) -> Self {
+    pub(crate) fn new(
+        sts: Sts,
+        issuer: Issuer,
+        ca_pem: String,
+        acceptor: TlsAcceptor,
+        runtime: Handle,
+    ) -> Self {
         let shared = Shared {
             sts,
+            issuer,
             ca_pem,
             acceptor,
             runtime,
@@ -51,6 +60,7 @@ impl Clusters {
     pub(crate) fn add(&self, name: &str, region: &str) -> io::Result<Cluster> {
         let Shared {
             sts,
+            issuer,
             ca_pem,
             acceptor,
             runtime,
@@ -67,7 +77,14 @@ impl Clusters {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let url = format!("https://localhost:{}", listener.local_addr()?.port());
-        let cluster = Cluster::new(name, region, url, ca_pem.clone(), sts.clone());
+        let cluster = Cluster::new(
+            name,
+            region,
+            url,
+            ca_pem.clone(),
+            sts.clone(),
+            issuer.clone(),
+        );
         let (served, acceptor) = (cluster.clone(), acceptor.clone());
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener);

@@ -9,6 +9,7 @@ use crate::cluster::{ApiRequest, Cluster};
 
 pub(super) const ROUTES: &str = "POST /clusters, POST /clusters/NAME/aws-auth, \
                                  POST /clusters/NAME/access-entries, POST /clusters/NAME/rbac, \
+                                 POST /clusters/NAME/service-accounts, \
                                  GET /clusters/NAME/requests, POST /clusters/NAME/review";
 
 impl Control {
@@ -29,6 +30,7 @@ impl Control {
             ("POST", "aws-auth") => aws_auth,
             ("POST", "access-entries") => access_entry,
             ("POST", "rbac") => rule,
+            ("POST", "service-accounts") => service_account,
             ("GET", "requests") => |cluster, _| Ok(requests(cluster)),
             ("POST", "review") => review,
             _ => return None,
@@ -90,6 +92,26 @@ fn rule(cluster: &Cluster, body: &[u8]) -> Result<Value, Refusal> {
         &list(&body, "verbs")?,
         text(&body, "resource")?,
         optional(&body, "namespace")?,
+    );
+    Ok(json!({}))
+}
+
+/// `namespace`, `name`, and the `annotations` that it has from now on.
+fn service_account(cluster: &Cluster, body: &[u8]) -> Result<Value, Refusal> {
+    let body = object(body)?;
+    let wrong = || bad_request("`annotations` is an object of strings".to_owned());
+    let annotations = match &body["annotations"] {
+        Value::Null => Some(Vec::new()),
+        Value::Object(pairs) => pairs
+            .iter()
+            .map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+            .collect(),
+        _ => None,
+    };
+    cluster.set_service_account(
+        text(&body, "namespace")?,
+        text(&body, "name")?,
+        &annotations.ok_or_else(wrong)?,
     );
     Ok(json!({}))
 }

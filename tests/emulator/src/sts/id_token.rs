@@ -8,24 +8,24 @@ use serde_json::Value;
 use super::error::StsError;
 
 /// An IAM OIDC provider: an issuer that IAM trusts.
-pub(super) struct Provider<'a> {
-    pub(super) issuer: &'a str,
+pub(crate) struct Provider<'a> {
+    pub(crate) issuer: &'a str,
     /// Audiences that a token may have.
-    pub(super) client_ids: &'a [&'a str],
+    pub(crate) client_ids: &'a [&'a str],
     /// What STS finds at the issuer's `jwks_uri` right now.
-    pub(super) jwks: Value,
+    pub(crate) jwks: Value,
 }
 
 /// What a verified token says.
 #[derive(Debug)]
-pub(super) struct IdToken {
+pub(crate) struct IdToken {
     pub(super) subject: String,
     /// The one of its audiences that the provider knows.
     pub(super) audience: String,
 }
 
 /// Verifies everything, in the order in which STS complains.
-pub(super) fn verify(token: &str, provider: &Provider<'_>, now: i64) -> Result<IdToken, StsError> {
+pub(crate) fn verify(token: &str, provider: &Provider<'_>, now: i64) -> Result<IdToken, StsError> {
     let token = Parts::split(token).ok_or_else(StsError::not_a_jwt)?;
     let claims = &token.claims;
     for name in ["aud", "iss", "sub", "exp", "iat"] {
@@ -59,6 +59,11 @@ pub(super) fn verify(token: &str, provider: &Provider<'_>, now: i64) -> Result<I
 pub(super) fn claimed_subject(token: &str) -> Option<String> {
     let claims = Parts::split(token)?.claims;
     claims["sub"].as_str().map(str::to_owned)
+}
+
+/// The claims of a token that was verified.
+pub(crate) fn claims_of(token: &str) -> Option<Value> {
+    Some(Parts::split(token)?.claims)
 }
 
 /// Either one string or a list of them (RFC 7519, 4.1.3).

@@ -18,6 +18,7 @@ mod kubernetes;
 mod lifecycle;
 mod program;
 mod s3;
+mod service_accounts;
 mod signer;
 mod tokens;
 mod webhook;

@@ -75,6 +75,21 @@ impl User {
         }
     }
 
+    fn service_account((namespace, name): &(String, String)) -> Self {
+        let username = format!("system:serviceaccount:{namespace}:{name}");
+        let groups = vec![
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{namespace}"),
+            "system:authenticated".to_owned(),
+        ];
+        Self {
+            info: json!({ "username": username, "groups": groups }),
+            username,
+            groups,
+            anonymous: false,
+        }
+    }
+
     /// The name, of those who have one.
     pub(super) fn into_named(self) -> Option<String> {
         (!self.anonymous).then_some(self.username)
@@ -87,6 +102,10 @@ impl Cluster {
         let Credential::Bearer(token) = credential else {
             return Some(User::anonymous());
         };
+        // The API server tries its own tokens first; a webhook hears of the others only.
+        if let Some(account) = self.service_account_of(token) {
+            return Some(User::service_account(&account));
+        }
         if let Some(reviewed) = self.state().cached(token) {
             return Some(User::authenticated(reviewed));
         }

@@ -5,6 +5,7 @@ use http_body_util::Full;
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::cluster::ApiFault;
 use crate::cluster::rbac::{Attempt, ResourceAttempt};
 use crate::{clock, random};
 
@@ -13,6 +14,7 @@ use crate::{clock, random};
 pub(super) struct Reply {
     pub(super) status: u16,
     content_type: &'static str,
+    location: Option<String>,
     body: String,
 }
 
@@ -26,6 +28,7 @@ impl Reply {
         Self {
             status: 200,
             content_type: "text/plain; charset=utf-8",
+            location: None,
             body: text.to_owned(),
         }
     }
@@ -35,7 +38,23 @@ impl Reply {
         Self {
             status: 200,
             content_type: "application/json",
+            location: None,
             body: String::new(),
+        }
+    }
+
+    /// What a fault puts in the place of an answer.
+    pub(super) fn faulty(fault: Option<&ApiFault>) -> Self {
+        match fault {
+            Some(ApiFault::Redirect(location)) => Self {
+                location: Some(location.clone()),
+                ..Self::failure(307, "", "", None)
+            },
+            Some(ApiFault::Answer(status, body)) => Self {
+                status: *status,
+                ..Self::text(body)
+            },
+            Some(ApiFault::Hang) | None => Self::failure(500, "InternalError", "", None),
         }
     }
 
@@ -99,18 +118,23 @@ impl Reply {
         Self {
             status,
             content_type: "application/json",
+            location: None,
             body: format!("{body}\n"),
         }
     }
 
-    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
+    /// `skew`: how far the server's clock is ahead.
+    pub(super) fn into_response(self, skew: i64) -> Response<Full<Bytes>> {
         let status = StatusCode::from_u16(self.status).expect("a status of our own");
-        Response::builder()
-            .status(status)
+        let mut builder = Response::builder().status(status);
+        if let Some(location) = &self.location {
+            builder = builder.header("location", location);
+        }
+        builder
             .header("audit-id", random::uuid())
             .header("cache-control", "no-cache, private")
             .header("content-type", self.content_type)
-            .header("date", clock::http_date(clock::unix_now()))
+            .header("date", clock::http_date(clock::unix_now() + skew))
             .body(Full::new(self.body.into()))
             .expect("names and values of the headers are ours")
     }

@@ -1,15 +1,42 @@
-//! The API server as pods of the cluster reach it: no IAM permission and no way out of the VPC are needed.
+//! Where a pod finds the API server of its own cluster, and what the kubelet mounts to talk to it.
 
+use std::fmt;
 use std::net::IpAddr;
 
-use super::error::KubeconfigError;
-
 /// Where the kubelet puts the cluster's CA for every pod that mounts a service account token.
-pub const IN_CLUSTER_CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+pub const CA: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+/// The token for the Kubernetes API beside it: another one than the web identity token.
+pub const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+/// The variables that every pod of a cluster has.
+pub const HOST_VARIABLE: &str = "KUBERNETES_SERVICE_HOST";
+/// The other one.
+pub const PORT_VARIABLE: &str = "KUBERNETES_SERVICE_PORT";
+
+/// A variable that every pod has is missing or odd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotInCluster {
+    /// Its name.
+    pub variable: &'static str,
+    /// Its value.
+    pub value: String,
+}
+
+impl fmt::Display for NotInCluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NotInCluster { variable, value } = self;
+        let value = crate::diagnosis::quote(value);
+        write!(
+            f,
+            "{variable} is {value}, which is no part of the API server's address"
+        )
+    }
+}
+
+impl std::error::Error for NotInCluster {}
 
 /// The address made of `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`.
-pub fn in_cluster_server(host: &str, port: &str) -> Result<String, KubeconfigError> {
-    let refuse = |variable: &'static str, value: &str| KubeconfigError::NotInCluster {
+pub fn server(host: &str, port: &str) -> Result<String, NotInCluster> {
+    let refuse = |variable: &'static str, value: &str| NotInCluster {
         variable,
         value: value.to_owned(),
     };
@@ -21,11 +48,11 @@ pub fn in_cluster_server(host: &str, port: &str) -> Result<String, KubeconfigErr
         Ok(IpAddr::V6(address)) => format!("[{address}]"),
         Ok(IpAddr::V4(address)) => address.to_string(),
         Err(_) if is_name(host) => host.to_owned(),
-        Err(_) => return Err(refuse("KUBERNETES_SERVICE_HOST", host)),
+        Err(_) => return Err(refuse(HOST_VARIABLE, host)),
     };
     match port.parse::<u16>() {
         Ok(number) if number > 0 => Ok(format!("https://{host}:{number}")),
-        _ => Err(refuse("KUBERNETES_SERVICE_PORT", port)),
+        _ => Err(refuse(PORT_VARIABLE, port)),
     }
 }
 
@@ -40,7 +67,7 @@ mod tests {
 
     #[test]
     fn the_server_is_put_together_as_kubernetes_clients_do_it() {
-        for (host, port, server) in [
+        for (host, port, address) in [
             ("10.100.0.1", "443", "https://10.100.0.1:443"),
             ("fd00::1", "443", "https://[fd00::1]:443"),
             ("[fd00::1]", "6443", "https://[fd00::1]:6443"),
@@ -50,7 +77,7 @@ mod tests {
                 "https://kubernetes.default.svc:443",
             ),
         ] {
-            assert_eq!(in_cluster_server(host, port).unwrap(), server);
+            assert_eq!(server(host, port).unwrap(), address);
         }
     }
 
@@ -69,11 +96,8 @@ mod tests {
                 "KUBERNETES_SERVICE_PORT",
             ),
         ] {
-            let error = in_cluster_server(host, port).unwrap_err().to_string();
-            assert!(
-                error.contains(variable) && error.contains("--server"),
-                "{error}"
-            );
+            let error = server(host, port).unwrap_err();
+            assert!(error.to_string().starts_with(variable), "{error}");
         }
     }
 }

@@ -1,0 +1,11 @@
+//! What a platform team applies: every kustomization under `manifests/` renders, is valid, names only settings that the
+//! program knows, and its pods work as they stand there, with the real program and the emulator.
+
+mod component;
+mod eks_webhook;
+mod injection;
+mod life;
+mod pods;
+pub mod rendered;
+mod rules;
+mod schemas;
