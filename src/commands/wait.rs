@@ -9,6 +9,7 @@ use hyper::header::HOST;
 use hyper::{Request, StatusCode};
 use serde::Deserialize;
 use tokio::net::TcpStream;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Environment, Failure, Output, say, sidecar};
@@ -26,12 +27,25 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 /// Most sidecars are ready by then, and nobody has to read of it.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Nothing on stdout. What there is to wait for is said when it is, since whoever waits wants to know.
+/// Nothing on stdout. As PID 1, in an init container, a signal without a handler is no signal.
 pub async fn run(asked: Wait, environment: Environment) -> Result<Output, Failure> {
     let doors = config::ops(asked.flags, environment)?;
-    let within = humantime::format_duration(asked.timeout);
+    let handler = |error| Failure::Failed(format!("signals cannot be received: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(handler)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(handler)?;
+    let stopped = |name| Failure::Failed(format!("{name} came before the sidecar was ready"));
+    tokio::select! {
+        outcome = until_ready(doors, asked.timeout) => outcome,
+        _ = terminate.recv() => Err(stopped("SIGTERM")),
+        _ = interrupt.recv() => Err(stopped("SIGINT")),
+    }
+}
+
+/// What there is to wait for is said when it is, since whoever waits wants to know.
+async fn until_ready(doors: Vec<SocketAddr>, patience: Duration) -> Result<Output, Failure> {
+    let within = humantime::format_duration(patience);
     let begun = Instant::now();
-    let left = || asked.timeout.saturating_sub(begun.elapsed());
+    let left = || patience.saturating_sub(begun.elapsed());
     let (mut last, mut told, mut pause) = (None, None, PAUSES.0);
     loop {
         let limit = left().clamp(MOMENT, REQUEST);

@@ -28,6 +28,12 @@ impl Methods {
         pod_uid: false,
     };
 
+    /// The content of the authorization token file, and nothing else.
+    pub const TOKEN: Methods = Methods {
+        token: true,
+        pod_uid: false,
+    };
+
     /// Whether nobody has to show anything.
     pub fn is_none(self) -> bool {
         !self.token && !self.pod_uid
@@ -96,28 +102,24 @@ impl Authorization {
         }
     }
 
-    /// Judges a request for credentials.
-    pub fn judge(&self, shown: Option<&[u8]>) -> Verdict {
-        if self.methods.is_none() {
+    /// What opens the door to credentials.
+    pub fn of_credentials(&self) -> Methods {
+        self.methods
+    }
+
+    /// What is wanted of a request to stop: there `none` is not enough.
+    pub fn of_shutdown(&self) -> Methods {
+        match self.methods {
+            Methods::NONE => Methods::TOKEN,
+            methods => methods,
+        }
+    }
+
+    /// Judges what was shown where one of these methods opens.
+    pub fn judge(&self, methods: Methods, shown: Option<&[u8]>) -> Verdict {
+        if methods.is_none() {
             return Verdict::Granted;
         }
-        self.judge_shown(shown, self.methods)
-    }
-
-    /// Judges a request to stop: there `none` is not enough.
-    pub fn judge_shutdown(&self, shown: Option<&[u8]>) -> Verdict {
-        let methods = if self.methods.is_none() {
-            Methods {
-                token: true,
-                pod_uid: false,
-            }
-        } else {
-            self.methods
-        };
-        self.judge_shown(shown, methods)
-    }
-
-    fn judge_shown(&self, shown: Option<&[u8]>, methods: Methods) -> Verdict {
         let Some(shown) = shown.filter(|shown| !shown.is_empty()) else {
             return Verdict::Missing;
         };

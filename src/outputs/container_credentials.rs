@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::authorization::{Authorization, Verdict, admit, shown};
+use super::authorization::{Authorization, Methods, Verdict, admit, shown};
 use super::eks_tokens::{self, EksTokens, NoToken};
 use crate::eks_token::{EksTokenError, exec_credential};
 use crate::http::{Answer, Code, Peer, READ, Refusal, Respond, allow, json, text};
@@ -89,20 +89,16 @@ impl ContainerCredentials {
 
     async fn answer(&self, request: &Request<Incoming>, peer: Peer) -> Result<Answer, Refusal> {
         admit(request, peer)?;
-        let hold = Hold::default();
+        let (hold, opens) = (Hold::default(), self.authorization.of_credentials());
         match route(request.uri().path()).ok_or(NOT_FOUND)? {
             Route::Credentials => {
                 allow(request, READ)?;
-                let shown = shown(request.headers());
-                self.grant(&hold, || self.authorization.judge(shown))
-                    .await?;
+                self.grant(&hold, opens, shown(request.headers())).await?;
                 self.credentials(&hold).await
             }
             Route::CredentialsBySecret(secret) => {
-                let judged = self
-                    .grant(&hold, || self.authorization.judge(Some(&secret)))
-                    .await;
-                judged.map_err(|refusal| match refusal.code {
+                let granted = self.grant(&hold, opens, Some(&secret)).await;
+                granted.map_err(|refusal| match refusal.code {
                     Code::CredentialsUnavailable => refusal,
                     _ => NOT_FOUND,
                 })?;
@@ -111,17 +107,14 @@ impl ContainerCredentials {
             }
             Route::EksToken => {
                 allow(request, READ)?;
-                let shown = shown(request.headers());
-                self.grant(&hold, || self.authorization.judge(shown))
-                    .await?;
+                self.grant(&hold, opens, shown(request.headers())).await?;
                 self.eks_token(request).await
             }
             Route::Shutdown => {
                 let shutdown = self.shutdown.as_ref().ok_or(NOT_FOUND)?;
                 allow(request, "POST")?;
-                let shown = shown(request.headers());
-                self.grant(&hold, || self.authorization.judge_shutdown(shown))
-                    .await?;
+                let opens = self.authorization.of_shutdown();
+                self.grant(&hold, opens, shown(request.headers())).await?;
                 shutdown.notify_one();
                 Ok(json(StatusCode::ACCEPTED, r#"{"stopping":true}"#))
             }
@@ -129,16 +122,21 @@ impl ContainerCredentials {
     }
 
     /// Where the pod's UID decides and is not known yet, the first exchange is awaited.
-    async fn grant(&self, hold: &Hold, judge: impl Fn() -> Verdict) -> Result<(), Refusal> {
-        let mut verdict = judge();
+    async fn grant(
+        &self,
+        hold: &Hold,
+        opens: Methods,
+        shown: Option<&[u8]>,
+    ) -> Result<(), Refusal> {
+        let mut verdict = self.authorization.judge(opens, shown);
         if verdict == Verdict::Undecided {
             self.store.decided(hold.until()).await;
-            verdict = judge();
+            verdict = self.authorization.judge(opens, shown);
         }
         match verdict {
             Verdict::Granted => Ok(()),
-            Verdict::Missing => Err(Refusal::new(Code::Unauthorized, NO_AUTHORIZATION)),
-            Verdict::Wrong => Err(Refusal::new(Code::Forbidden, WRONG_AUTHORIZATION)),
+            Verdict::Missing => Err(Refusal::new(Code::Unauthorized, missing(opens))),
+            Verdict::Wrong => Err(Refusal::new(Code::Forbidden, wrong(opens))),
             // The UID is unknown only while no token could be read: the reason names a file, and nothing that is secret.
             Verdict::Undecided => Err(self.store.trouble().into()),
         }
@@ -200,8 +198,29 @@ const NOT_FOUND: Refusal = Refusal::new(
     Code::NotFound,
     "nothing at this path, or the secret in it is wrong; credentials are at /v1/credentials and /v2/credentials/SECRET, tokens at /v1/eks-token",
 );
-const NO_AUTHORIZATION: &str = "no Authorization header; set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE in the app's container to the sidecar's authorization-token-file";
-const WRONG_AUTHORIZATION: &str = "the Authorization header is wrong; it has to be the content of the sidecar's authorization-token-file or the pod's UID";
+
+fn missing(opens: Methods) -> &'static str {
+    match opens.token {
+        true => {
+            "no Authorization header; set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE in the app's container to the sidecar's authorization-token-file"
+        }
+        false => {
+            "no Authorization header; it has to be the pod's UID, as has SECRET in AWS_CONTAINER_CREDENTIALS_FULL_URI=…/v2/credentials/SECRET"
+        }
+    }
+}
+
+fn wrong(opens: Methods) -> &'static str {
+    match (opens.token, opens.pod_uid) {
+        (true, true) => {
+            "the Authorization header is wrong; it has to be the content of the sidecar's authorization-token-file or the pod's UID"
+        }
+        (true, false) => {
+            "the Authorization header is wrong; it has to be the content of the sidecar's authorization-token-file"
+        }
+        (false, _) => "the Authorization header is wrong; it has to be the pod's UID",
+    }
+}
 
 impl From<NoToken> for Refusal {
     fn from(error: NoToken) -> Self {

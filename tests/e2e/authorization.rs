@@ -303,3 +303,47 @@ fn while_the_uid_is_not_known_it_is_503_and_not_a_refusal() {
     assert!(eventually(|| by_header(&sidecar, uid).status == 200));
     assert_eq!(by_header(&sidecar, "wrong-wrong-wrong").code(), "Forbidden");
 }
+
+#[test]
+fn a_refusal_asks_for_what_would_open_the_door() {
+    for (methods, words) in [
+        (
+            "token",
+            "the content of the sidecar's authorization-token-file",
+        ),
+        ("pod-uid", "the pod's UID"),
+        (
+            "token,pod-uid",
+            "the content of the sidecar's authorization-token-file or the pod's UID",
+        ),
+    ] {
+        let pod = Pod::new();
+        let sidecar = ready(&serve(&pod, methods));
+        let wrong = by_header(&sidecar, "wrong-0123456789");
+        assert_eq!(wrong.status, 403);
+        let message = wrong.json()["message"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        assert!(
+            message.ends_with(&format!("it has to be {words}")),
+            "{message}"
+        );
+        let none = sidecar.get("/v1/credentials", &[]);
+        assert_eq!(none.status, 401);
+        let names_the_file = none.body.contains("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+        assert_eq!(names_the_file, methods != "pod-uid", "{none:?}");
+    }
+    // `none` is for credentials; to stop it the content of the file is wanted, and no UID.
+    let pod = Pod::new();
+    let sidecar = ready(&serve(&pod, "none"));
+    let uid = pod.request.pod_uid().to_owned();
+    let refused = request(
+        sidecar.credentials,
+        "POST",
+        "/v1/shutdown",
+        &[("authorization", &uid)],
+    );
+    assert_eq!(refused.status, 403);
+    assert!(!refused.body.contains("pod's UID"), "{refused:?}");
+}

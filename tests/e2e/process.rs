@@ -5,6 +5,7 @@ mod restart;
 mod start_up;
 
 use std::net::TcpListener;
+use std::process::Command;
 use std::time::Duration;
 
 use emulator::Fault;
@@ -212,15 +213,33 @@ fn as_pid_1_it_drains_and_a_second_sigterm_ends_that() {
     assert_eq!(unshare.wait().code(), Some(0), "{}", unshare.log());
 }
 
+#[test]
+fn as_pid_1_wait_ends_on_sigterm_too() {
+    let waiting = Launch::new(["wait", "--timeout", "1h", "--ops-listen", "127.0.0.1:1"]);
+    let mut unshare = Sidecar::unlocated(in_pid_namespace(&waiting));
+    assert!(eventually(|| unshare.log().contains("waiting up to 1h")));
+    signal_pid_1(&unshare);
+    assert_eq!(unshare.wait().code(), Some(1), "{}", unshare.log());
+    assert!(
+        unshare.log().contains("SIGTERM came before"),
+        "{}",
+        unshare.log()
+    );
+}
+
 /// The first process of a PID namespace of its own, behind unshare.
 fn as_pid_1(launch: &Launch) -> Sidecar {
+    Sidecar::spawn(in_pid_namespace(launch))
+}
+
+fn in_pid_namespace(launch: &Launch) -> Command {
     const BINARY: &str = env!("CARGO_BIN_EXE_irsa-sidecar");
     let mut before = vec!["--fork", "--pid", "--kill-child"];
     if !is_root() {
         before.push("--map-root-user");
     }
     before.push(BINARY);
-    Sidecar::spawn(launch.wrapped("unshare", &before))
+    launch.wrapped("unshare", &before)
 }
 
 fn signal_pid_1(unshare: &Sidecar) {
@@ -231,7 +250,7 @@ fn signal_pid_1(unshare: &Sidecar) {
         numbers.is_some_and(|line| line.ends_with("\t1")),
         "{inside}"
     );
-    let sent = std::process::Command::new("kill")
+    let sent = Command::new("kill")
         .args(["-TERM", &first.to_string()])
         .status();
     assert!(sent.is_ok_and(|sent| sent.success()));

@@ -20,12 +20,12 @@ use tokio::time::Instant;
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// For a credentials door and an ops door that have to be known before they are open, or after they are closed. No two
-/// sidecars of this machine share them; 127/8 is all loopback.
+/// sidecars of this machine share them; 127/8 is all loopback, and the ports are not those of one that listens on all addresses.
 pub fn addresses() -> (SocketAddr, SocketAddr) {
     static NEXT: AtomicU8 = AtomicU8::new(100);
     let [.., high, low] = std::process::id().to_be_bytes();
     let address = Ipv4Addr::new(127, NEXT.fetch_add(1, Ordering::Relaxed), high, low);
-    ((address, 9910).into(), (address, 9911).into())
+    ((address, 9912).into(), (address, 9913).into())
 }
 
 /// Where nothing listens: tcpmux, which nobody runs.

@@ -78,12 +78,17 @@ fn assert_gets_credentials(app: &App) {
     assert_eq!(answer.json()["RoleArn"], emulator::ROLE_ARN);
 }
 
-/// Its workload's app gets credentials from the door that it is shown.
+/// Its workload's app gets credentials from the door that it is shown, and `kubectl exec` in the sidecar finds it too.
 fn gives_credentials(example: &str) {
     let sandbox = Sandbox::of(example);
     let pod = sandbox.only_pod();
     let running = sandbox.run(&pod);
     assert_gets_credentials(&running.app());
+    let exchanges = sandbox.exchanges();
+    let output = running.exec(&["credential-process"]);
+    assert!(output.status.success(), "{output:?}");
+    // It asked the sidecar, and STS nothing.
+    assert_eq!(sandbox.exchanges(), exchanges);
     running.ends_in_good_order();
 }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::super::pods::{Pod, SIDECAR, is_ours, list, name};
 use super::super::rendered::{Object, manifests, render};
 use crate::kubectl::client::Kubectl;
-use crate::sidecar::{Answer, Launch, Sidecar, eventually, request};
+use crate::sidecar::{Answer, Finished, Launch, Sidecar, eventually, request};
 
 const OURS: &str = env!("CARGO_BIN_EXE_irsa-sidecar");
 /// What every log may warn of: that door is open by design.
@@ -68,6 +68,11 @@ impl Sandbox {
     pub fn pod(&self, of: &str) -> Pod {
         let mut pods = Pod::every(&self.objects).into_iter();
         pods.find(|pod| pod.of == of).expect("this object")
+    }
+
+    /// How often STS was asked for credentials.
+    pub fn exchanges(&self) -> usize {
+        self.emulator.sts().calls().len()
     }
 
     /// Everything until the app starts: the sidecar is ready then.
@@ -261,6 +266,19 @@ impl Running<'_> {
             container: container.clone(),
             env: self.sandbox.variables(container),
         }
+    }
+
+    /// What `kubectl exec` starts in the sidecar's container.
+    pub fn exec(&self, arguments: &[&str]) -> Finished {
+        let sidecar = self.pod.all().find(|one| name(one) == SIDECAR);
+        let whole: Vec<Value> = [OURS]
+            .iter()
+            .chain(arguments)
+            .map(|&word| word.into())
+            .collect();
+        self.sandbox
+            .launch(sidecar.expect("a sidecar"), &whole)
+            .ends()
     }
 
     pub fn log(&self) -> String {
