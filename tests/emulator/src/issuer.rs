@@ -164,3 +164,27 @@ impl SigningKey {
         format!("{signed}.{}", BASE64URL.encode(signature))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_in_pem_is_the_published_one_under_the_name_that_kubernetes_gives_it() {
+        let issuer = Issuer::new();
+        let pem = issuer.signing_key_pem();
+        let blocks: Vec<_> = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        let [private, public] = blocks[..] else {
+            panic!("{pem}");
+        };
+        let jwk = &issuer.jwks()["keys"][0];
+        let public = BASE64.decode(public).unwrap();
+        assert_eq!(jwk["kid"], BASE64URL.encode(digest(&SHA256, &public)));
+        let point = public.strip_prefix(&P256_KEY_INFO).unwrap();
+        assert_eq!(jwk["x"], BASE64URL.encode(&point[1..33]));
+        let private = BASE64.decode(private).unwrap();
+        let (algorithm, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
+        let pair = EcdsaKeyPair::from_pkcs8(algorithm, &private, &random).unwrap();
+        assert_eq!(pair.public_key().as_ref(), point);
+    }
+}

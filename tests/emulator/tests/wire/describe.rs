@@ -63,6 +63,19 @@ fn a_cluster_says_where_it_is_and_whom_to_trust() {
 }
 
 #[test]
+fn a_cluster_may_have_the_api_server_of_somebody_else() {
+    let (emulator, issued) = with_session();
+    let cluster = emulator.cluster();
+    cluster.set_api_server("https://10.96.0.1", "its CA");
+    let found = &describe(&emulator, &issued).json()["cluster"];
+    assert_eq!(found["endpoint"], "https://10.96.0.1");
+    assert_eq!(
+        found["certificateAuthority"]["data"],
+        BASE64.encode("its CA")
+    );
+}
+
+#[test]
 fn a_cluster_that_is_being_made_has_neither_address_nor_authority() {
     let (emulator, issued) = with_session();
     emulator.cluster().set_status("CREATING");

@@ -62,6 +62,27 @@ fn what_is_no_token_review_is_a_bad_request() {
     );
 }
 
+#[test]
+fn an_api_server_finds_the_webhook_without_a_query_too() {
+    let (emulator, issued) = with_session();
+    let review = json!({
+        "kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1",
+        "spec": { "token": token_of(&issued) },
+    });
+    let ask = |target| {
+        send(
+            emulator.control_url(),
+            "POST",
+            target,
+            "",
+            &review.to_string(),
+        )
+    };
+    let reply = ask("/clusters/demo/authenticate").unwrap();
+    assert_eq!(reply.json()["status"]["authenticated"], true);
+    assert_eq!(ask("/clusters/nowhere/authenticate").unwrap().status, 404);
+}
+
 fn ask_webhook(emulator: &Emulator, version: &str, token: &str) -> (u16, Value) {
     let review =
         json!({ "kind": "TokenReview", "apiVersion": version, "spec": { "token": token } });
