@@ -53,7 +53,14 @@ pub fn write(path: &Path, content: &[u8], mode: Mode) -> Result<(), AtomicFileEr
     write_if(path, content, mode, |_| true).map(|_| ())
 }
 
-/// The same, and what the new file is; `None` where at the last moment the file that would be replaced was not the right
+/// Copies `source`, from where it stands to its end, without holding it in memory.
+pub fn copy(path: &Path, mut source: &File, mode: Mode) -> Result<(), AtomicFileError> {
+    let fill = |mut draft: &File| io::copy(&mut source, &mut draft).map(|_| ());
+    let written = replace(path, fill, mode, |_| true);
+    written.map(|_| ()).map_err(of(path))
+}
+
+/// As `write`, and what the new file is; `None` where at the last moment the file that would be replaced was not the right
 /// one, and nothing was done. To `is_right`, `None` stands for no file.
 pub fn write_if(
     path: &Path,
@@ -61,15 +68,20 @@ pub fn write_if(
     mode: Mode,
     is_right: impl FnOnce(Option<&Metadata>) -> bool,
 ) -> Result<Option<Metadata>, AtomicFileError> {
-    replace(path, content, mode, is_right).map_err(|reason| AtomicFileError {
+    let fill = |mut draft: &File| draft.write_all(content);
+    replace(path, fill, mode, is_right).map_err(of(path))
+}
+
+fn of(path: &Path) -> impl FnOnce(Reason) -> AtomicFileError {
+    |reason| AtomicFileError {
         path: path.to_owned(),
         reason,
-    })
+    }
 }
 
 fn replace(
     path: &Path,
-    content: &[u8],
+    fill: impl FnOnce(&File) -> io::Result<()>,
     mode: Mode,
     is_right: impl FnOnce(Option<&Metadata>) -> bool,
 ) -> Result<Option<Metadata>, Reason> {
@@ -82,7 +94,8 @@ fn replace(
     let found = replaced(path)?;
     let draft = Draft::new(directory, name)?;
     sweep(directory, name, &draft.file)?;
-    draft.fill(content, mode, found.as_ref())?;
+    fill(&draft.file)?;
+    draft.finish(mode, found.as_ref())?;
     if !is_right(replaced(path)?.as_ref()) {
         return Ok(None);
     }
@@ -109,8 +122,7 @@ impl Draft {
         Ok(Draft { path, file })
     }
 
-    fn fill(&self, content: &[u8], mode: Mode, replaced: Option<&Metadata>) -> Result<(), Reason> {
-        (&self.file).write_all(content)?;
+    fn finish(&self, mode: Mode, replaced: Option<&Metadata>) -> Result<(), Reason> {
         let bits = match (mode, replaced) {
             (Mode::KeptOr(_), Some(replaced)) => {
                 self.keep_owner(replaced)?;
@@ -403,7 +415,8 @@ mod tests {
         let place = dir.path().join("place");
         fs::create_dir_all(place.join("full")).unwrap();
         let draft = Draft::new(dir.path(), OsStr::new("place")).unwrap();
-        draft.fill(b"x", Mode::Exactly(0o644), None).unwrap();
+        write!(&draft.file, "x").unwrap();
+        draft.finish(Mode::Exactly(0o644), None).unwrap();
         assert_eq!(names_in(dir.path()).len(), 2);
         draft.become_file(&place).unwrap_err();
         assert_eq!(names_in(dir.path()), ["place"]);

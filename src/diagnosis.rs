@@ -85,7 +85,7 @@ pub mod findings {
     use super::Finding;
 
     findings! {
-        STARTING = "starting": "the first exchange with STS is under way";
+        STARTING = "starting": "the first exchange is under way";
         DRAINING = "draining": "the sidecar was asked to stop and is draining";
         TOKEN_MISSING = "token-missing": "the web identity token file is not there";
         TOKEN_UNREADABLE = "token-unreadable": "the web identity token file cannot be read";
@@ -104,7 +104,7 @@ pub mod findings {
         TOKEN_EXPIRED = "token-expired": "the web identity token has expired";
         TOKEN_NOT_YET_VALID = "token-not-yet-valid": "the web identity token is not valid yet";
         NOT_IN_CLUSTER = "not-in-cluster": "the environment does not say where the Kubernetes API is";
-        API_TOKEN_MISSING = "api-token-missing": "the token for the Kubernetes API or the cluster's CA is not there";
+        API_TOKEN_MISSING = "api-token-missing": "the token for the Kubernetes API or the cluster's CA is not there or cannot be used";
         API_UNREACHABLE = "api-unreachable": "no usable answer from the Kubernetes API";
         SERVICE_ACCOUNT_UNAUTHORIZED = "service-account-unauthorized": "the Kubernetes API does not accept the pod's token";
         SERVICE_ACCOUNT_FORBIDDEN = "service-account-forbidden": "the Kubernetes API does not let the pod read its service account";

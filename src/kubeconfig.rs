@@ -12,8 +12,6 @@ pub use self::entry::{CertificateAuthority, Credential, Entry};
 pub use self::error::KubeconfigError;
 pub use self::file::{read, target, write};
 use self::yaml::{Node, Scalar};
-use crate::in_cluster;
-pub use crate::in_cluster::CA as IN_CLUSTER_CA;
 
 /// The content of a kubeconfig that held `existing` and gets these entries; `current` becomes its current context.
 pub fn merge(
@@ -34,11 +32,6 @@ pub fn merge(
     }
     set(&mut content, "current-context", Node::text(current));
     Ok(yaml::write(&Node::Mapping(content)))
-}
-
-/// The API server as pods of the cluster reach it: no IAM permission and no way out of the VPC are needed.
-pub fn in_cluster_server(host: &str, port: &str) -> Result<String, KubeconfigError> {
-    in_cluster::server(host, port).map_err(KubeconfigError::NotInCluster)
 }
 
 /// Whether a kubeconfig has a cluster of this name. What is no kubeconfig has none.

@@ -221,15 +221,15 @@ impl<S: Source> Refresh<S> {
             self.source.role().cloned(),
         );
         let role = role.as_ref().map(display);
+        // Of another role than the one that was asked for, where that has changed.
+        let last = self.credentials.as_ref().filter(|_| served);
+        let serving = last.map(|held| held.role_arn());
         let saying = Some((diagnosis.finding, served));
         if self.last_said == saying {
-            tracing::debug!(role, %error, finding, %retry_in, served, "still no new credentials");
+            tracing::debug!(role, %error, finding, %retry_in, serving, "still no new credentials");
         } else if served {
-            let until = self
-                .credentials
-                .as_ref()
-                .map(|held| rfc3339(held.expiration()));
-            tracing::warn!(role, %error, finding, %retry_in, until, "no new credentials; serving the last ones");
+            let until = last.map(|held| rfc3339(held.expiration()));
+            tracing::warn!(role, %error, finding, %retry_in, serving, until, "no new credentials; serving the last ones");
         } else {
             match self.metrics {
                 Some(_) => tracing::error!(role, %error, finding, %retry_in, "{NO_CREDENTIALS}"),

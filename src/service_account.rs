@@ -18,7 +18,6 @@ pub use self::annotations::{Annotated, AnnotationsConfig};
 pub use self::error::{ServiceAccountError, ServiceAccountErrorKind};
 pub use self::rbac::role_and_binding;
 use crate::claims::{Claims, ClaimsError};
-use crate::diagnosis::findings;
 use crate::in_cluster::{self, NotInCluster};
 use crate::token::{self, WebIdentityToken};
 use crate::transport::{Network, Transport, Trust, TrustError};
@@ -128,16 +127,16 @@ impl Api for KubernetesApi {
     }
 }
 
-/// Waits out a swap of the kubelet's, as with the web identity token.
+/// Waits out a swap of the kubelet's, as with the web identity token. What no header can carry is never sent.
 async fn api_token() -> Result<WebIdentityToken, ServiceAccountErrorKind> {
-    let read = token::read(Path::new(in_cluster::TOKEN)).await;
-    read.map_err(|error| {
-        let diagnosis = error.diagnosis();
-        ServiceAccountErrorKind::NoApiToken(match diagnosis.finding {
-            findings::TOKEN_MISSING => format!("there is no {}", in_cluster::TOKEN),
-            _ => diagnosis.found,
-        })
-    })
+    const PATH: &str = in_cluster::TOKEN;
+    let wrong = match token::read(Path::new(PATH)).await {
+        Ok(token) if token.expose().bytes().all(|b| b.is_ascii_graphic()) => return Ok(token),
+        Ok(_) => format!("{PATH} holds blanks, line breaks or other than ASCII inside its token"),
+        Err(error) if error.is_missing() => format!("there is no {PATH}"),
+        Err(error) => error.diagnosis().found,
+    };
+    Err(ServiceAccountErrorKind::NoApiToken(wrong))
 }
 
 fn cluster_ca() -> Result<Trust, ServiceAccountErrorKind> {

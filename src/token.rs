@@ -178,6 +178,11 @@ fn parse(bytes: &[u8], file_size: u64) -> Result<WebIdentityToken, TokenErrorKin
 }
 
 impl TokenError {
+    /// Whether there is nothing at the path.
+    pub fn is_missing(&self) -> bool {
+        matches!(self.kind, TokenErrorKind::Missing)
+    }
+
     /// What was found, expected and is to be done.
     pub fn diagnosis(&self) -> Diagnosis {
         const MOUNT: &str = "mount a projected volume with a serviceAccountToken source there, or set --token-file to where it is";

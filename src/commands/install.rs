@@ -1,8 +1,8 @@
 //! `install`: copies this program into a directory, for containers whose image does not have it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -15,11 +15,13 @@ const NAME: &str = "irsa-sidecar";
 const MODE: u32 = 0o755;
 /// Whatever has become of the file that the process was started from.
 const THIS_PROGRAM: &str = "/proc/self/exe";
+/// So much of it is held in memory.
+const PIECE: usize = 16 << 10;
 
 /// A line about what was done; nothing on stdout.
 pub async fn run(directory: PathBuf) -> Result<Output, Failure> {
     is_directory(&directory)?;
-    let program = std::fs::read(THIS_PROGRAM).map_err(|error| {
+    let program = File::open(THIS_PROGRAM).map_err(|error| {
         Failure::Failed(format!(
             "this program cannot be read: {error}; expected {THIS_PROGRAM} to be there; see whether /proc is mounted"
         ))
@@ -29,7 +31,7 @@ pub async fn run(directory: PathBuf) -> Result<Output, Failure> {
     let done = match is_copy(&place, &program) {
         true => format!("{shown} is this program already, version {version}; left as it is"),
         false => {
-            atomic_file::write(&place, &program, Mode::Exactly(MODE))
+            atomic_file::copy(&place, &program, Mode::Exactly(MODE))
                 .map_err(|error| Failure::Failed(error.to_string()))?;
             format!("installed {shown}, version {version}")
         }
@@ -66,34 +68,37 @@ fn is_directory(directory: &Path) -> Result<(), Failure> {
 }
 
 /// Whether there is nothing to do. What cannot be read is not what it should be.
-fn is_copy(place: &Path, program: &[u8]) -> bool {
+fn is_copy(place: &Path, program: &File) -> bool {
     // A pipe in its place must not hang us, and a symlink leads who knows where.
     let opened = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(place);
-    let Ok(file) = opened else { return false };
+    let (Ok(file), Ok(wanted)) = (opened, program.metadata()) else {
+        return false;
+    };
     file.metadata().is_ok_and(|found| {
         found.is_file()
             && found.mode() & 0o7777 == MODE
-            && found.len() == program.len() as u64
-            && holds(file, program).unwrap_or(false)
+            && found.len() == wanted.len()
+            && hold_the_same(&file, program, wanted.len()).unwrap_or(false)
     })
 }
 
-/// Piece by piece: the container may not have the memory for two programs.
-fn holds(mut file: File, mut expected: &[u8]) -> io::Result<bool> {
-    let mut piece = vec![0; 64 << 10];
-    loop {
-        let length = file.read(&mut piece)?;
-        if length == 0 {
-            return Ok(expected.is_empty());
+/// Piece by piece: the container may not have the memory for a program. Neither file is moved along.
+fn hold_the_same(one: &File, other: &File, length: u64) -> io::Result<bool> {
+    let (mut here, mut there) = ([0; PIECE], [0; PIECE]);
+    let mut at = 0;
+    while at < length {
+        let piece = usize::try_from(length - at).map_or(PIECE, |left| left.min(PIECE));
+        one.read_exact_at(&mut here[..piece], at)?;
+        other.read_exact_at(&mut there[..piece], at)?;
+        if here[..piece] != there[..piece] {
+            return Ok(false);
         }
-        match expected.strip_prefix(&piece[..length]) {
-            Some(rest) => expected = rest,
-            None => return Ok(false),
-        }
+        at += piece as u64;
     }
+    Ok(true)
 }
 
 /// The volume may be mounted such that nothing on it can be run.

@@ -6,7 +6,8 @@ use super::{Environment, Failure, Output, pod_credentials, variable};
 use crate::clock::Clock;
 use crate::config::{self, FlagsOf, Kubeconfig, Server};
 use crate::eks_token::ClusterName;
-use crate::kubeconfig::{self, CertificateAuthority, Credential, Entry, IN_CLUSTER_CA};
+use crate::in_cluster::{self, HOST_VARIABLE, PORT_VARIABLE};
+use crate::kubeconfig::{self, CertificateAuthority, Credential, Entry};
 use crate::outputs::files::token_file;
 use crate::partition::Region;
 
@@ -50,7 +51,7 @@ pub async fn run(asked: Kubeconfig, environment: Environment) -> Result<Output, 
     if let CertificateAuthority::File(file) = &found.certificate_authority
         && !file.exists()
     {
-        let why = match file == Path::new(IN_CLUSTER_CA) {
+        let why = match file == Path::new(in_cluster::CA) {
             true => "; a pod with automountServiceAccountToken: false has none",
             false => "",
         };
@@ -157,12 +158,15 @@ async fn find(
                 let value = variable(environment, name);
                 value.map_or(String::new(), |value| value.to_string_lossy().into_owned())
             };
-            let host = text("KUBERNETES_SERVICE_HOST");
-            let server = kubeconfig::in_cluster_server(&host, &text("KUBERNETES_SERVICE_PORT"))
-                .map_err(failed)?;
+            let host = text(HOST_VARIABLE);
+            let server = in_cluster::server(&host, &text(PORT_VARIABLE)).map_err(|error| {
+                Failure::Failed(format!(
+                    "{error}; run this in a pod, or name the server with --server"
+                ))
+            })?;
             let file = match certificate_authority {
                 Some(file) => absolute(file)?,
-                None => IN_CLUSTER_CA.into(),
+                None => in_cluster::CA.into(),
             };
             Ok(found(server, CertificateAuthority::File(file)))
         }

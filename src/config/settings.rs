@@ -150,7 +150,7 @@ pub const SETTINGS: &[Setting] = &[
     without_default(
         "role-arn",
         "ARN",
-        "from role-from-annotation, otherwise required",
+        "required, unless role-from-annotation is on",
         &["AWS_ROLE_ARN"],
         "The IAM role to assume; the EKS webhook writes AWS_ROLE_ARN from the service account's annotation",
     ),

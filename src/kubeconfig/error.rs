@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use super::yaml::Unreadable;
 use crate::diagnosis::quote;
-use crate::in_cluster::NotInCluster;
 
 /// Why a kubeconfig cannot be read or put together.
 #[derive(Debug)]
@@ -37,8 +36,6 @@ pub enum KubeconfigError {
     OfAnotherKind(&'static str),
     /// A path that is relative or no UTF-8.
     Path(PathBuf),
-    /// A variable that every pod has is missing or odd.
-    NotInCluster(NotInCluster),
 }
 
 impl From<Unreadable> for KubeconfigError {
@@ -89,10 +86,6 @@ impl fmt::Display for KubeconfigError {
                 f,
                 "{} cannot stand in a kubeconfig; expected an absolute path in UTF-8",
                 quote(&path.to_string_lossy())
-            ),
-            KubeconfigError::NotInCluster(found) => write!(
-                f,
-                "{found}; run this in a pod, or name the server with --server"
             ),
         }
     }

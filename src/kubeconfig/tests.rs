@@ -67,7 +67,7 @@ users:
 #[test]
 fn the_plugin_form_is_v1_never_interactive_and_absolute() {
     let mut entry = short("demo");
-    entry.certificate_authority = CertificateAuthority::File(IN_CLUSTER_CA.into());
+    entry.certificate_authority = CertificateAuthority::File(crate::in_cluster::CA.into());
     entry.credential = Credential::Exec {
         command: "/opt/irsa-sidecar".into(),
         args: vec!["get-token".into(), "--cluster-name".into(), "123".into()],

@@ -1,18 +1,20 @@
 //! The role that the service account's annotation names: when it is read, and what holds while it cannot be.
 //!
-//! An answer of the API server counts; its silence does not. A role that was read stays while it cannot be read again,
-//! and ends when the annotation is gone: nobody keeps a role that was taken away. Before anything was heard,
-//! `AWS_ROLE_ARN` stands in.
+//! What the API server says of the service account counts: a role that it names, and that it names none, as the annotation
+//! is gone or the service account itself is. Nobody keeps a role that was taken away. Its silence does not count, and a 401
+//! or 403 says nothing of the service account: a role that was read stays, and is said to be unconfirmed with every
+//! exchange. Before anything was heard, `AWS_ROLE_ARN` stands in for silence.
 
+use std::mem;
 use std::time::Duration;
 
 use fastrand::Rng;
 use tokio::time::{Instant, sleep_until};
 
 use super::RefreshError;
-use crate::backoff::up_to;
+use crate::backoff::{retry_delay, up_to};
 use crate::claims::Claims;
-use crate::diagnosis::Finding;
+use crate::diagnosis::Remedy;
 use crate::role::RoleArn;
 use crate::service_account::{
     Annotated, AnnotationsConfig, Api, ServiceAccountError, ServiceAccountName,
@@ -28,12 +30,16 @@ pub(super) struct AnnotatedRole<A> {
     rng: Rng,
     account: Option<ServiceAccountName>,
     standing: Standing,
-    /// Whether the last reading succeeded, and nothing has made it doubtful since.
-    fresh: bool,
-    /// When to read again at the latest; `None` before the first time.
+    /// The last role, while there is none.
+    former: Option<RoleArn>,
+    /// Set while the last reading did not confirm the role.
+    unconfirmed: Option<Unconfirmed>,
+    /// Whether an exchange has failed since the last reading.
+    doubtful: bool,
+    /// When to read again at the latest; `None` while there is no role, as every attempt reads then.
     due: Option<Instant>,
-    /// Why the last reading failed, where that was said in a line of its own.
-    said: Option<Finding>,
+    /// Why a look left no role, for the attempt that follows it.
+    refusal: Option<ServiceAccountError>,
 }
 
 /// What exchanges are made by.
@@ -49,6 +55,26 @@ enum Standing {
     Refused,
 }
 
+/// Why, and what was said of it.
+#[derive(Debug)]
+struct Unconfirmed {
+    error: ServiceAccountError,
+    consequence: &'static str,
+    /// How many readings have failed in a row.
+    count: u32,
+    /// Whether it was said since the last exchange.
+    said: bool,
+}
+
+impl Standing {
+    fn role(&self) -> Option<&RoleArn> {
+        match self {
+            Standing::StandIn(role) | Standing::Read(Annotated { role, .. }) => Some(role),
+            Standing::Unknown | Standing::Refused => None,
+        }
+    }
+}
+
 impl<A: Api + Sync> AnnotatedRole<A> {
     /// Has read nothing yet.
     pub(super) fn new(config: AnnotationsConfig, api: A) -> Self {
@@ -58,18 +84,17 @@ impl<A: Api + Sync> AnnotatedRole<A> {
             rng: Rng::new(),
             account: None,
             standing: Standing::Unknown,
-            fresh: false,
+            former: None,
+            unconfirmed: None,
+            doubtful: false,
             due: None,
-            said: None,
+            refusal: None,
         }
     }
 
     /// The role; `None` while it is not known.
     pub(super) fn role(&self) -> Option<&RoleArn> {
-        match &self.standing {
-            Standing::StandIn(role) | Standing::Read(Annotated { role, .. }) => Some(role),
-            Standing::Unknown | Standing::Refused => None,
-        }
+        self.standing.role()
     }
 
     /// The audience that an annotation asks for.
@@ -80,19 +105,33 @@ impl<A: Api + Sync> AnnotatedRole<A> {
         }
     }
 
-    /// The role for an exchange that is about to be made, read afresh where the last reading is old, failed, or in doubt.
+    /// The role for an exchange that is about to be made, read afresh where the last reading is old or in doubt.
     pub(super) async fn settle(&mut self, claims: &Claims) -> Result<RoleArn, RefreshError> {
         let account = ServiceAccountName::of(claims)?;
-        let known = self.fresh && !self.is_due() && self.account.as_ref() == Some(&account);
-        match self.role() {
-            Some(role) if known => Ok(role.clone()),
-            _ => Ok(self.read(&account, claims).await?),
+        if let Some(error) = self.refusal.take()
+            && error.account == account
+        {
+            return Err(error.into());
+        }
+        let known = !self.doubtful && !self.is_due() && self.account.as_ref() == Some(&account);
+        let role = match self.role() {
+            Some(role) if known => role.clone(),
+            _ => self.read(&account, claims).await?,
+        };
+        self.remind(&role);
+        Ok(role)
+    }
+
+    /// An exchange was made.
+    pub(super) fn exchanged(&mut self) {
+        if let Some(unconfirmed) = &mut self.unconfirmed {
+            unconfirmed.said = false;
         }
     }
 
     /// An exchange failed, and the annotation may be what somebody corrects.
     pub(super) fn doubt(&mut self) {
-        self.fresh = false;
+        self.doubtful = true;
     }
 
     /// Returns when it is time to read again.
@@ -108,19 +147,25 @@ impl<A: Api + Sync> AnnotatedRole<A> {
         self.due.is_some_and(|due| due <= Instant::now())
     }
 
-    /// The next reading is a whole interval ahead, whatever became of this one.
+    /// The next reading is a whole interval ahead, should this one come to nothing.
     pub(super) fn put_off(&mut self) {
-        self.due = Some(Instant::now() + EVERY - up_to(EVERY / 10, &mut self.rng));
+        if self.due.is_some() {
+            self.due = Some(self.next());
+        }
     }
 
-    /// Reads, and tells whether exchanges are made by another role or audience now, or by none any more. Why a reading
-    /// failed is said by the attempt that follows, unless it changes nothing.
+    fn next(&mut self) -> Instant {
+        Instant::now() + EVERY - up_to(EVERY / 10, &mut self.rng)
+    }
+
+    /// Reads, and tells whether exchanges are made by another role or audience now, or by none any more. Why there is
+    /// none is said by the attempt that follows, which does not read a second time for it.
     pub(super) async fn read_again(&mut self, claims: &Claims) -> bool {
         let Ok(account) = ServiceAccountName::of(claims) else {
             return false;
         };
         let before = self.terms();
-        let _ = self.read(&account, claims).await;
+        self.refusal = self.read(&account, claims).await.err();
         before != self.terms()
     }
 
@@ -136,12 +181,11 @@ impl<A: Api + Sync> AnnotatedRole<A> {
     ) -> Result<RoleArn, ServiceAccountError> {
         if self.account.as_ref() != Some(account) {
             self.account = Some(account.clone());
-            self.standing = Standing::Unknown;
+            self.leave(Standing::Unknown);
         }
         let found = self.api.annotations(account).await;
-        self.put_off();
         let found = found.and_then(|annotations| self.config.read(account, &annotations));
-        self.fresh = found.is_ok();
+        self.doubtful = false;
         match found {
             Ok(found) => {
                 let role = found.role.clone();
@@ -153,7 +197,7 @@ impl<A: Api + Sync> AnnotatedRole<A> {
     }
 
     fn take(&mut self, found: Annotated, account: &ServiceAccountName, claims: &Claims) {
-        if self.said.take().is_some() {
+        if self.unconfirmed.take().is_some() {
             tracing::info!(%account, "the service account can be read again");
         }
         let is_news = !matches!(&self.standing, Standing::Read(last) if *last == found);
@@ -169,50 +213,104 @@ impl<A: Api + Sync> AnnotatedRole<A> {
             );
             compare_expiration(&found, claims);
         }
-        if let Some(old) = self.role().filter(|old| **old != found.role) {
+        let former = self.former.take();
+        let old = self.role().or(former.as_ref());
+        if let Some(old) = old.filter(|old| **old != found.role) {
             tracing::warn!(%old, new = %found.role, "the role has changed");
         }
         self.standing = Standing::Read(found);
+        self.due = Some(self.next());
     }
 
     /// What holds when there is nothing to take. An error where nothing does.
     fn refuse(&mut self, error: ServiceAccountError) -> Result<RoleArn, ServiceAccountError> {
-        match &self.standing {
-            Standing::Read(last) if !error.is_about_annotations() => {
+        match (&self.standing, &self.config.stand_in) {
+            (Standing::Read(last), _) if !error.is_about_the_account() => {
                 let role = last.role.clone();
-                self.say(
-                    &error,
+                self.stay(
+                    error,
                     &role,
                     "the service account cannot be read again; its last role stays",
                 );
                 Ok(role)
             }
-            Standing::Unknown | Standing::StandIn(_) if error.is_silence() => {
-                let role = self.config.stand_in.clone().ok_or_else(|| error.clone())?;
-                self.say(
-                    &error,
+            (Standing::Unknown | Standing::StandIn(_), Some(role)) if error.is_silence() => {
+                let role = role.clone();
+                self.standing = Standing::StandIn(role.clone());
+                self.stay(
+                    error,
                     &role,
                     "the service account cannot be read; the role in AWS_ROLE_ARN stands in",
                 );
-                self.standing = Standing::StandIn(role.clone());
                 Ok(role)
             }
+            (Standing::Unknown, None) if error.is_silence() => Err(error),
             _ => {
-                self.standing = Standing::Refused;
+                if let Standing::Read(Annotated { role, .. }) = &self.standing {
+                    let finding = error.diagnosis().finding.id;
+                    tracing::warn!(%role, finding, "the role was taken away");
+                }
+                self.leave(Standing::Refused);
                 Err(error)
             }
         }
     }
 
-    /// One line per transition: a failure that repeats itself is said at debug level.
-    fn say(&mut self, error: &ServiceAccountError, role: &RoleArn, consequence: &str) {
+    /// There is no role now.
+    fn leave(&mut self, standing: Standing) {
+        let last = mem::replace(&mut self.standing, standing);
+        self.former = last.role().cloned().or(self.former.take());
+        self.unconfirmed = None;
+        self.due = None;
+    }
+
+    /// The role is what it was. One line per transition, and one per exchange: a failure that repeats itself is said at
+    /// debug level.
+    fn stay(&mut self, error: ServiceAccountError, role: &RoleArn, consequence: &'static str) {
         let finding = error.diagnosis().finding;
-        if self.said == Some(finding) {
+        let before = self.unconfirmed.take();
+        let count = before.as_ref().map_or(0, |before| before.count);
+        let said = before
+            .filter(|before| before.error.diagnosis().finding == finding)
+            .map(|before| before.said);
+        if said.is_some() {
             tracing::debug!(%error, %role, finding = finding.id, "{consequence}");
-        } else {
-            tracing::warn!(%error, %role, finding = finding.id, "{consequence}");
         }
-        self.said = Some(finding);
+        let unconfirmed = self.unconfirmed.insert(Unconfirmed {
+            error,
+            consequence,
+            count: count.saturating_add(1),
+            said: said.unwrap_or(true),
+        });
+        if said.is_none() {
+            unconfirmed.warn(role);
+        }
+        let delay = retry_delay(
+            Remedy::Wait,
+            unconfirmed.count,
+            Duration::ZERO,
+            &mut self.rng,
+        );
+        self.due = Some(Instant::now() + delay);
+    }
+
+    /// An exchange by a role that the API server has not confirmed: for as long as this lasts, a changed annotation
+    /// changes nothing.
+    fn remind(&mut self, role: &RoleArn) {
+        if let Some(unconfirmed) = &mut self.unconfirmed
+            && !unconfirmed.said
+        {
+            unconfirmed.warn(role);
+            unconfirmed.said = true;
+        }
+    }
+}
+
+impl Unconfirmed {
+    fn warn(&self, role: &RoleArn) {
+        let (error, consequence) = (&self.error, self.consequence);
+        let finding = error.diagnosis().finding.id;
+        tracing::warn!(%error, %role, finding, "{consequence}");
     }
 }
 

@@ -159,7 +159,8 @@ fn answered(status: u16, code: &str, message: &str) -> StsError {
 #[derive(Clone)]
 struct Account {
     annotations: Arc<Mutex<Result<Annotations, ServiceAccountErrorKind>>>,
-    readings: Arc<Mutex<Vec<Instant>>>,
+    /// Whose service account was read.
+    readings: Arc<Mutex<Vec<ServiceAccountName>>>,
 }
 
 impl Api for Account {
@@ -168,7 +169,7 @@ impl Api for Account {
         account: &ServiceAccountName,
     ) -> Result<Annotations, ServiceAccountError> {
         sleep(Duration::from_millis(20)).await;
-        self.readings.lock().unwrap().push(Instant::now());
+        self.readings.lock().unwrap().push(account.clone());
         let found = self.annotations.lock().unwrap().clone();
         found.map_err(|kind| ServiceAccountError {
             account: account.clone(),
@@ -202,6 +203,15 @@ impl Account {
 
     fn readings(&self) -> usize {
         self.readings.lock().unwrap().len()
+    }
+}
+
+fn annotations_config(stand_in: Option<&str>) -> AnnotationsConfig {
+    AnnotationsConfig {
+        prefix: "eks.amazonaws.com".into(),
+        reads_audience: true,
+        stand_in: stand_in.map(|name| arn(name).parse().unwrap()),
+        region: "eu-west-1".into(),
     }
 }
 
@@ -251,12 +261,7 @@ impl Rig {
         let world = World::new();
         let dir = tempfile::tempdir().unwrap();
         write_token(dir.path(), world.sts_time(), "sts.amazonaws.com");
-        let role = RoleFrom::Annotation(AnnotationsConfig {
-            prefix: "eks.amazonaws.com".into(),
-            reads_audience: true,
-            stand_in: stand_in.map(|name| arn(name).parse().unwrap()),
-            region: "eu-west-1".into(),
-        });
+        let role = RoleFrom::Annotation(annotations_config(stand_in));
         Rig::start_as(world, dir, role, account.clone(), [], HOUR, 1)
     }
 
@@ -347,13 +352,17 @@ impl Rig {
 }
 
 fn write_token(dir: &Path, now: SystemTime, audience: &str) {
+    write_token_of(dir, now, audience, "app");
+}
+
+fn write_token_of(dir: &Path, now: SystemTime, audience: &str, account: &str) {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let issued = now.duration_since(UNIX_EPOCH).unwrap().as_secs();
     let claims = json!({
-        "aud": [audience], "iss": "https://issuer.example.com", "sub": "system:serviceaccount:team:app",
+        "aud": [audience], "iss": "https://issuer.example.com", "sub": format!("system:serviceaccount:team:{account}"),
         "iat": issued, "nbf": issued, "exp": issued + 86_400,
-        "kubernetes.io": {"namespace": "team", "serviceaccount": {"name": "app"}, "pod": {"name": "app-1", "uid": "uid-1"}},
+        "kubernetes.io": {"namespace": "team", "serviceaccount": {"name": account}, "pod": {"name": "app-1", "uid": "uid-1"}},
     });
     let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let jwt = format!("{}.{}.c2ln", part("{}"), part(&claims.to_string()));

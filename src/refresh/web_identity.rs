@@ -109,10 +109,12 @@ impl<E: Exchange + Send + Sync, A: Api + Send + Sync> Source for WebIdentity<E, 
             Role::Annotated(role) => role.settle(&claims).await?,
         };
         let obtained = self.exchange(&token, &claims, &role).await;
-        if let (Role::Annotated(role), Err(error)) = (&mut self.role, &obtained)
-            && error.remedy() != Remedy::Wait
-        {
-            role.doubt();
+        if let Role::Annotated(role) = &mut self.role {
+            match &obtained {
+                Ok(_) => role.exchanged(),
+                Err(error) if error.remedy() != Remedy::Wait => role.doubt(),
+                Err(_) => {}
+            }
         }
         obtained
     }

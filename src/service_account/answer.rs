@@ -1,10 +1,28 @@
 //! What the API server answers: a ServiceAccount, or a `Status` that says why not.
 
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::{Annotations, ServiceAccountErrorKind, ServiceAccountName};
 use crate::secret::scrub;
 use crate::transport::Reply;
+
+/// What is wanted of either; the rest is skipped as it is read, and takes no memory.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Body {
+    kind: String,
+    reason: String,
+    message: String,
+    metadata: Metadata,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    namespace: String,
+    name: String,
+    annotations: Option<Annotations>,
+}
 
 /// `token` is what the request carried, in case it comes back.
 pub(super) fn read(
@@ -13,20 +31,20 @@ pub(super) fn read(
     server: &str,
     token: &str,
 ) -> Result<Annotations, ServiceAccountErrorKind> {
-    let body: Value = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
-    let is_status = body["kind"] == "Status";
-    let message = scrub(body["message"].as_str().unwrap_or_default(), token);
+    let body: Body = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let message = scrub(&body.message, token);
+    let is_not_found = body.kind == "Status" && body.reason == "NotFound";
     let unusable = |what: String| ServiceAccountErrorKind::Unreachable {
         server: server.to_owned(),
         cause: what,
     };
     match reply.status {
-        200 => annotations(&body, account).ok_or_else(|| {
+        200 => annotations(body, account).ok_or_else(|| {
             unusable("it answered 200 with what is not this service account".into())
         }),
         401 => Err(ServiceAccountErrorKind::Unauthorized { message }),
         403 => Err(ServiceAccountErrorKind::Forbidden { message }),
-        404 if is_status => Err(ServiceAccountErrorKind::NotFound),
+        404 if is_not_found => Err(ServiceAccountErrorKind::NotFound),
         status => Err(unusable(match message.as_str() {
             "" => format!("it answered {status}"),
             message => format!("it answered {status} {}", crate::diagnosis::quote(message)),
@@ -35,21 +53,17 @@ pub(super) fn read(
 }
 
 /// Of this very account: a gateway that answers everything alike is no API server.
-fn annotations(body: &Value, account: &ServiceAccountName) -> Option<Annotations> {
-    let metadata = &body["metadata"];
-    let is_it = body["kind"] == "ServiceAccount"
-        && metadata["name"] == *account.name
-        && metadata["namespace"] == *account.namespace;
-    let annotations = match &metadata["annotations"] {
-        Value::Null => Annotations::new(),
-        annotations => serde_json::from_value(annotations.clone()).ok()?,
-    };
-    is_it.then_some(annotations)
+fn annotations(body: Body, account: &ServiceAccountName) -> Option<Annotations> {
+    let found = body.metadata;
+    let is_it = body.kind == "ServiceAccount"
+        && found.name == account.name
+        && found.namespace == account.namespace;
+    is_it.then(|| found.annotations.unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -93,6 +107,7 @@ mod tests {
             "<html>".to_owned(),
             String::new(),
             "null".to_owned(),
+            "[]".to_owned(),
         ] {
             let kind = read_body(200, &bad).unwrap_err();
             assert!(
@@ -109,10 +124,16 @@ mod tests {
             read_body(404, status),
             Err(ServiceAccountErrorKind::NotFound)
         );
-        assert!(matches!(
-            read_body(404, "<html>no such page</html>"),
-            Err(ServiceAccountErrorKind::Unreachable { .. })
-        ));
+        for other in [
+            "<html>no such page</html>",
+            r#"{"kind":"Status","reason":"","code":404}"#,
+            r#"{"reason":"NotFound"}"#,
+        ] {
+            assert!(matches!(
+                read_body(404, other),
+                Err(ServiceAccountErrorKind::Unreachable { .. })
+            ));
+        }
     }
 
     #[test]

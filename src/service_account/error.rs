@@ -20,7 +20,7 @@ pub struct ServiceAccountError {
 pub enum ServiceAccountErrorKind {
     /// Nobody says where the API server is.
     NotInCluster(NotInCluster),
-    /// No token or no CA to ask it with: what is wrong with which file.
+    /// No token or no CA that it can be asked with: what is wrong with which file.
     NoApiToken(String),
     /// No answer, or none of an API server.
     Unreachable {
@@ -39,7 +39,7 @@ pub enum ServiceAccountErrorKind {
         /// Of the API server.
         message: String,
     },
-    /// 404.
+    /// 404, of this very service account.
     NotFound,
     /// No such annotation.
     NoAnnotation {
@@ -77,11 +77,14 @@ impl ServiceAccountError {
         )
     }
 
-    /// Whether the service account was read and names no role: nothing can stand in for it.
-    pub fn is_about_annotations(&self) -> bool {
+    /// Whether the API server has said of the service account that it names no role, or that it is not there: a role
+    /// that was read before was taken away.
+    pub fn is_about_the_account(&self) -> bool {
         matches!(
             self.kind,
-            ServiceAccountErrorKind::NoAnnotation { .. } | ServiceAccountErrorKind::Invalid { .. }
+            ServiceAccountErrorKind::NotFound
+                | ServiceAccountErrorKind::NoAnnotation { .. }
+                | ServiceAccountErrorKind::Invalid { .. }
         )
     }
 

@@ -1,4 +1,6 @@
-//! The MutatingAdmissionPolicy, in the API server that has to run its CEL.
+//! The injection's policies, in the API server that has to run their CEL.
+
+mod rehearsals;
 
 use std::sync::LazyLock;
 
@@ -38,9 +40,9 @@ fn namespace(name: &'static str) -> Namespace {
     namespace.apply(
         &json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "app" } }),
     );
-    // The API server takes a moment to notice a policy.
-    eventually("the policy is in force", || {
-        let pod = rehearsed(&namespace, &labelled_pod());
+    // The API server takes a moment to notice a policy, and without it the other one refuses.
+    eventually("the policies are in force", || {
+        let pod = try_rehearse(&namespace, &labelled_pod())?;
         if sidecars(&pod) == 1 {
             Ok(())
         } else {
@@ -76,9 +78,8 @@ fn labelled_pod() -> Value {
     pod
 }
 
-/// What would become of a pod.
-#[track_caller]
-fn rehearsed(namespace: &Namespace, pod: &Value) -> Value {
+/// What would become of a pod; an error says why nothing.
+fn try_rehearse(namespace: &Namespace, pod: &Value) -> Result<Value, String> {
     let arguments = [
         "create",
         "--dry-run=server",
@@ -86,9 +87,14 @@ fn rehearsed(namespace: &Namespace, pod: &Value) -> Value {
         "--filename",
         "-",
     ];
-    let made = namespace.given(&pod.to_string(), &arguments);
-    let made = made.unwrap_or_else(|error| panic!("{pod}: {error}"));
-    serde_json::from_str(&made).expect("JSON of kubectl")
+    let made = namespace.given(&pod.to_string(), &arguments)?;
+    Ok(serde_json::from_str(&made).expect("JSON of kubectl"))
+}
+
+/// The same where it has to be admitted.
+#[track_caller]
+fn rehearsed(namespace: &Namespace, pod: &Value) -> Value {
+    try_rehearse(namespace, pod).unwrap_or_else(|error| panic!("{pod}: {error}"))
 }
 
 fn sidecars(pod: &Value) -> usize {
@@ -168,7 +174,7 @@ fn what_the_app_has_stays_and_parameters_take_effect() {
         Some("us-east-1")
     );
     assert_eq!(
-        variable(&injected, SIDECAR, "AWS_REGION").as_deref(),
+        variable(&injected, SIDECAR, "AWS_DEFAULT_REGION").as_deref(),
         Some("eu-west-1")
     );
     assert_eq!(

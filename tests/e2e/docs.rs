@@ -1,6 +1,7 @@
 //! The documentation is true: it names exactly the settings, metrics, findings and codes of the code.
 
 mod guides;
+mod pods;
 mod subcommands;
 
 use std::collections::BTreeSet;
@@ -245,6 +246,22 @@ fn the_commands_of_readme_and_contributing_are_targets_of_the_makefile() {
                 "{name} names make {target}"
             );
         }
+    }
+}
+
+#[test]
+fn contributing_lists_whatever_ci_runs_and_says_so() {
+    let text = doc("CONTRIBUTING.md");
+    let (_, says) = text.split_once("CI runs `.ci/run`").expect("the sentence");
+    let says = says.split("\n\n").next().expect("its paragraph");
+    let script = doc(".ci/run");
+    let commands = script.lines().filter(|line| line.starts_with("make "));
+    let commands: Vec<&str> = commands.collect();
+    assert!(commands.len() > 2, "the commands were not found");
+    for command in commands {
+        let row = format!("\n| `{command}` |");
+        assert!(text.contains(&row), "no row for {command}");
+        assert!(says.contains(&format!("`{command}`")), "{command}: {says}");
     }
 }
 

@@ -5,6 +5,8 @@ mod component;
 mod eks_webhook;
 mod injection;
 mod life;
+mod network_policy;
+mod overlays;
 mod pods;
 pub mod rendered;
 mod rules;

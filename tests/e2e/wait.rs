@@ -113,7 +113,7 @@ fn zero_asks_once() {
     let sidecar = pod.sidecar();
     let before = sidecar.metric("requests_total{door=\"ops\",code=\"503\"}");
     let finished = wait(sidecar.ops, "0s").ends();
-    let words = "says starting: the first exchange with STS is under way";
+    let words = "says starting: the first exchange is under way";
     assert_not_ready(&finished, &[words]);
     assert_eq!(finished.stderr.lines().count(), 1, "{finished:?}");
     let after = sidecar.metric("requests_total{door=\"ops\",code=\"503\"}");

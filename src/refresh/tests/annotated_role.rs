@@ -1,6 +1,8 @@
 //! The role that the service account names, over hours.
 
 use super::*;
+use crate::claims::{self, Claims};
+use crate::refresh::annotated_role::AnnotatedRole;
 
 const UNREACHABLE: ServiceAccountErrorKind = ServiceAccountErrorKind::Unreachable {
     server: String::new(),
@@ -88,7 +90,6 @@ async fn what_was_read_stays_while_it_cannot_be_read_again_whatever_the_reason()
         UNREACHABLE,
         forbidden(),
         unauthorized(),
-        ServiceAccountErrorKind::NotFound,
         ServiceAccountErrorKind::NoApiToken(String::new()),
     ] {
         let account = Account::new();
@@ -100,25 +101,29 @@ async fn what_was_read_stays_while_it_cannot_be_read_again_whatever_the_reason()
         assert_eq!(rig.role(), arn("one"));
         assert_eq!(rig.roles(), [arn("one")], "never the frozen one");
         account.role("two");
-        sleep(5 * MINUTE + 2 * SECOND).await;
-        assert_eq!(rig.role(), arn("two"));
+        sleep(MINUTE + 2 * SECOND).await;
+        assert_eq!(rig.role(), arn("two"), "asked at least every minute");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_role_that_was_taken_away_is_not_asked_for_again_and_its_credentials_end() {
     for (annotations, finding) in [
-        (&[][..], findings::ROLE_ANNOTATION_MISSING),
+        (Some(&[][..]), findings::ROLE_ANNOTATION_MISSING),
         (
-            &[("role-arn", "no role")],
+            Some(&[("role-arn", "no role")]),
             findings::ROLE_ANNOTATION_INVALID,
         ),
+        (None, findings::SERVICE_ACCOUNT_NOT_FOUND),
     ] {
         let account = Account::new();
         account.role("one");
         let rig = Rig::annotated(&account, Some("frozen"));
         sleep(SECOND).await;
-        account.annotate(annotations);
+        match annotations {
+            Some(annotations) => account.annotate(annotations),
+            None => account.fail(ServiceAccountErrorKind::NotFound),
+        }
         let exchanges = rig.exchanges();
         sleep(6 * MINUTE).await;
         assert_eq!(rig.finding(), finding.id, "seen at once");
@@ -142,8 +147,22 @@ async fn aws_role_arn_stands_in_only_until_the_api_has_answered() {
     sleep(SECOND).await;
     assert_eq!(rig.role(), arn("frozen"));
     account.role("one");
-    sleep(5 * MINUTE + 2 * SECOND).await;
-    assert_eq!(rig.role(), arn("one"));
+    // Each pause is at most twice as long as the API was away before.
+    sleep(20 * SECOND).await;
+    assert_eq!(rig.role(), arn("one"), "away for a moment only");
+
+    let account = Account::new();
+    account.fail(UNREACHABLE);
+    let rig = Rig::annotated(&account, Some("frozen"));
+    sleep(2 * HOUR).await;
+    let readings = account.readings();
+    assert!(
+        (120..=480).contains(&readings),
+        "{readings} readings in 2 h"
+    );
+    account.role("one");
+    sleep(MINUTE + 2 * SECOND).await;
+    assert_eq!(rig.role(), arn("one"), "away for hours");
 
     let account = Account::new();
     account.fail(UNREACHABLE);
@@ -231,4 +250,131 @@ async fn a_missing_token_does_not_make_the_loop_spin_when_a_reading_is_due() {
     assert_eq!(account.readings(), readings);
     let looks = looks() - before;
     assert!(looks < 2000, "{looks} looks at the clock in 20 min");
+}
+
+/// Each may take as long as a request takes to be given up.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_reads_once_whatever_made_it_and_whatever_is_found() {
+    for kind in [
+        forbidden(),
+        unauthorized(),
+        ServiceAccountErrorKind::NotFound,
+    ] {
+        let account = Account::new();
+        account.fail(kind);
+        let rig = Rig::annotated(&account, None);
+        // Attempts are half a minute apart by then.
+        sleep(3 * MINUTE).await;
+        let before = after_a_reading(&account).await;
+        write_token(
+            rig.dir.path(),
+            rig.world.sts_time() + SECOND,
+            "sts.amazonaws.com",
+        );
+        let failed = failures(&rig);
+        assert_eq!(after_a_reading(&account).await, before + 1, "a new token");
+        assert_eq!(failures(&rig), failed + 1);
+    }
+
+    let account = Account::new();
+    account.role("one");
+    let rig = Rig::annotated(&account, None);
+    sleep(SECOND).await;
+    account.annotate(&[]);
+    assert_eq!(after_a_reading(&account).await, 2, "the role is gone");
+    assert_eq!(rig.finding(), findings::ROLE_ANNOTATION_MISSING.id);
+    sleep(2 * HOUR).await;
+    let attempts = u32::try_from(account.readings() - 1).unwrap();
+    assert_eq!(failures(&rig), attempts, "none between the attempts");
+    account.role("two");
+    sleep(5 * MINUTE + 2 * SECOND).await;
+    assert_eq!(rig.role(), arn("two"), "the next attempt reads again");
+}
+
+/// Waits for the next reading and a little longer; tells how many it has been.
+async fn after_a_reading(account: &Account) -> usize {
+    let before = account.readings();
+    while account.readings() == before {
+        sleep(SECOND).await;
+    }
+    sleep(5 * SECOND).await;
+    account.readings()
+}
+
+fn failures(rig: &Rig) -> u32 {
+    let text = rig.metrics.text();
+    let counts = text.lines().filter(|line| {
+        line.starts_with("irsa_sidecar_refreshes_total") && !line.contains("success")
+    });
+    counts
+        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<u32>().ok())
+        .sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_one_service_account_holds_for_the_token_of_another() {
+    let other_token = |rig: &Rig| {
+        let now = rig.world.sts_time() + SECOND;
+        write_token_of(rig.dir.path(), now, "sts.amazonaws.com", "other");
+    };
+    let account = Account::new();
+    account.role("one");
+    let rig = Rig::annotated(&account, None);
+    sleep(SECOND).await;
+    account.role("two");
+    other_token(&rig);
+    sleep(crate::watch::POLL + 2 * SECOND).await;
+    assert_eq!(rig.role(), arn("two"));
+    let names: Vec<_> = account.readings.lock().unwrap().clone();
+    let names: Vec<_> = names.iter().map(|read| read.name.as_str()).collect();
+    assert_eq!(names, ["app", "other"]);
+
+    for kind in [UNREACHABLE, forbidden()] {
+        let account = Account::new();
+        account.role("one");
+        let rig = Rig::annotated(&account, None);
+        sleep(SECOND).await;
+        account.fail(kind);
+        other_token(&rig);
+        sleep(2 * HOUR).await;
+        assert_eq!(rig.exchanges(), 1, "none for the other's role");
+        assert!(!rig.serves());
+        account.role("two");
+        sleep(5 * MINUTE + 2 * SECOND).await;
+        assert_eq!(rig.roles(), [arn("one"), arn("two")]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_of_another_service_account_is_noticed_by_the_attempt_itself() {
+    let account = Account::new();
+    account.annotate(&[("role-arn", &arn("one")), ("audience", "sts.example.com")]);
+    let mut role = AnnotatedRole::new(annotations_config(Some("frozen")), account.clone());
+    let of = |account: &str| claims_of(account);
+    assert_eq!(role.settle(&of("app")).await.unwrap().as_str(), arn("one"));
+    assert_eq!(role.audience(), Some("sts.example.com"));
+    account.annotate(&[("role-arn", &arn("two")), ("audience", "sts.example.org")]);
+    assert_eq!(role.settle(&of("app")).await.unwrap().as_str(), arn("one"));
+    assert_eq!(
+        role.settle(&of("other")).await.unwrap().as_str(),
+        arn("two")
+    );
+    assert_eq!(account.readings(), 2);
+    account.fail(UNREACHABLE);
+    let third = role.settle(&of("third")).await.unwrap();
+    assert_eq!(third.as_str(), arn("frozen"), "nothing was heard of it yet");
+    assert_eq!(role.audience(), None, "another's audience");
+    account.fail(forbidden());
+    assert!(role.read_again(&of("third")).await, "nothing stands in now");
+    account.role("two");
+    let fourth = role.settle(&of("fourth")).await.unwrap();
+    assert_eq!(fourth.as_str(), arn("two"), "another's refusal");
+}
+
+fn claims_of(account: &str) -> Claims {
+    let dir = tempfile::tempdir().unwrap();
+    let now = UNIX_EPOCH + Duration::from_secs(EPOCH);
+    write_token_of(dir.path(), now, "sts.amazonaws.com", account);
+    let token = crate::token::read_once(&dir.path().join("token")).unwrap();
+    claims::decode(&token).unwrap()
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use emulator::{ROLE_ARN, Role};
+use serde_json::Value;
 
 use super::{Annotated, FROZEN, OTHER, ROLE};
 use crate::sidecar::{eventually, read};
@@ -41,10 +42,26 @@ fn a_refused_exchange_has_the_annotation_read_again() {
 }
 
 #[test]
+fn a_role_that_sts_refuses_is_told_from_the_one_that_is_served() {
+    const MISTYPED: &str = "arn:aws:iam::111122223333:role/mistyped";
+    let annotated = Annotated::new();
+    let sidecar = annotated.ready_sidecar();
+    annotated.annotate(&[(ROLE, MISTYPED)]);
+    annotated.pod.rotate();
+    let event = sidecar.wait_message("no new credentials; serving the last ones");
+    assert_eq!(
+        (&event["role"], &event["serving"]),
+        (&MISTYPED.into(), &ROLE_ARN.into())
+    );
+    assert_eq!(annotated.role(&sidecar), ROLE_ARN);
+}
+
+#[test]
 fn a_role_that_was_taken_away_is_served_to_its_end_and_not_asked_for_again() {
     for (annotations, finding) in [
         (&[][..], "role-annotation-missing"),
         (&[(ROLE, "no role")], "role-annotation-invalid"),
+        (&[], "service-account-not-found"),
     ] {
         let annotated = Annotated::new();
         let sts = annotated.pod.emulator.sts();
@@ -52,11 +69,19 @@ fn a_role_that_was_taken_away_is_served_to_its_end_and_not_asked_for_again() {
         let sidecar = annotated.start(&annotated.serve().env("AWS_ROLE_ARN", FROZEN));
         sidecar.wait_ready();
         annotated.annotate(annotations);
+        if finding == "service-account-not-found" {
+            annotated.cluster().delete_service_account("team", "app");
+        }
         annotated.pod.rotate();
-        let event = sidecar.wait_event("the end of it", |event| event["finding"] == finding);
+        let event = sidecar.wait_message("the role was taken away");
         assert_eq!(
-            event["message"],
-            "no new credentials; serving the last ones"
+            (&event["role"], &event["finding"]),
+            (&ROLE_ARN.into(), &finding.into())
+        );
+        let event = sidecar.wait_message("no new credentials; serving the last ones");
+        assert_eq!(
+            (&event["finding"], &event["role"], &event["serving"]),
+            (&finding.into(), &Value::Null, &ROLE_ARN.into())
         );
         let exchanges = annotated.pod.exchange_calls().len();
         assert_eq!(annotated.role(&sidecar), ROLE_ARN);
@@ -66,6 +91,11 @@ fn a_role_that_was_taken_away_is_served_to_its_end_and_not_asked_for_again() {
         annotated.annotate(&[(ROLE, OTHER)]);
         annotated.pod.rotate();
         annotated.wait_role(&sidecar, OTHER);
+        let event = sidecar.wait_message("the role has changed");
+        assert_eq!(
+            (&event["old"], &event["new"]),
+            (&ROLE_ARN.into(), &OTHER.into())
+        );
     }
 }
 
@@ -77,7 +107,7 @@ fn what_was_read_stays_while_it_may_not_be_read_again() {
     annotated.cluster().forbid_everything();
     let messages = || {
         let events = sidecar.events();
-        let about = |event: &&serde_json::Value| event["finding"] == "service-account-forbidden";
+        let about = |event: &&Value| event["finding"] == "service-account-forbidden";
         events
             .iter()
             .filter(about)
@@ -99,6 +129,34 @@ fn what_was_read_stays_while_it_may_not_be_read_again() {
     annotated.pod.rotate();
     sidecar.wait_message("the service account can be read again");
     annotated.wait_role(&sidecar, OTHER);
+}
+
+#[test]
+fn every_exchange_by_a_role_that_is_not_confirmed_says_so() {
+    let annotated = Annotated::new();
+    let sts = annotated.pod.emulator.sts();
+    sts.set_session_lifetime(Some(Duration::from_secs(4)));
+    let sidecar = annotated.ready_sidecar();
+    annotated.cluster().forbid_everything();
+    annotated.pod.rotate();
+    let said = || {
+        let events = sidecar.events();
+        let said = events.iter().filter(|event| {
+            event["level"] == "WARN" && event["finding"] == "service-account-forbidden"
+        });
+        said.cloned().collect::<Vec<_>>()
+    };
+    assert!(eventually(|| said().len() >= 3), "{}", sidecar.log());
+    for event in said() {
+        let stays = "the service account cannot be read again; its last role stays";
+        assert_eq!(
+            (&event["message"], &event["role"]),
+            (&stays.into(), &ROLE_ARN.into())
+        );
+    }
+    // However often it is read meanwhile.
+    let exchanges = annotated.pod.exchange_calls().len();
+    assert!(said().len() <= exchanges + 1, "{}", sidecar.log());
 }
 
 #[test]

@@ -170,6 +170,7 @@ fn without_the_mounted_token_or_ca_it_is_said_how_to_mount_them() {
         ("ca.crt", None),
         ("ca.crt", Some("nonsense")),
         ("token", Some("")),
+        ("token", Some("two\nlines")),
     ] {
         let annotated = Annotated::new();
         match content {

@@ -12,7 +12,8 @@ use crate::sidecar::Sidecar;
 fn faults(token: &str) -> Vec<(Option<ApiFault>, &'static str)> {
     let status = |code: u16| {
         let message = format!("bad bearer token {token}");
-        let body = json!({ "kind": "Status", "message": message, "code": code });
+        let reason = if code == 404 { "NotFound" } else { "" };
+        let body = json!({ "kind": "Status", "message": message, "reason": reason, "code": code });
         Some(ApiFault::Answer(code, body.to_string()))
     };
     vec![

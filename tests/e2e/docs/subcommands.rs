@@ -128,8 +128,8 @@ fn calls_that_are_taken(guide: &str) -> usize {
         for call in code.split("irsa-sidecar ").skip(1) {
             let call = call.split(['|', '#', '<']).next().unwrap_or_default();
             let subcommand = call.split_whitespace().next().unwrap_or_default();
-            // `kubectl logs -c irsa-sidecar | grep`.
-            if subcommand.is_empty() {
+            // `kubectl logs -c irsa-sidecar | grep`, `kubectl exec -c irsa-sidecar -- /irsa-sidecar wait`.
+            if ["", "--"].contains(&subcommand) {
                 continue;
             }
             let Some((_, taken)) = helps.iter().find(|(name, _)| *name == subcommand) else {

@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::pods::{Pod, SIDECAR, list, name, variable, variables};
-use super::rendered::{
-    Object, User, WORKLOADS, called, manifests, objects, render, text, with_components,
-};
+use super::rendered::{Object, User, WORKLOADS, called, manifests, objects, text, with_components};
 use crate::kubectl::client::{Kubectl, with_every_kubectl};
 
 const TOKEN: &str = "irsa-sidecar-token";
@@ -37,16 +35,16 @@ pub fn token_file() -> PathBuf {
     component().join("token-file")
 }
 
-fn plain_sidecar() -> PathBuf {
+pub fn plain_sidecar() -> PathBuf {
     component().join("plain-sidecar")
 }
 
-fn of<'a>(objects: &'a [Object], what: &str) -> &'a Object {
+pub fn of<'a>(objects: &'a [Object], what: &str) -> &'a Object {
     let found = objects.iter().find(|object| called(object) == what);
     found.unwrap_or_else(|| panic!("no {what}"))
 }
 
-fn container<'a>(pod: &'a Pod, wanted: &str) -> &'a Value {
+pub fn container<'a>(pod: &'a Pod, wanted: &str) -> &'a Value {
     let found = pod.all().find(|container| container["name"] == wanted);
     found.unwrap_or_else(|| panic!("no {wanted} in {}", pod.of))
 }
@@ -218,75 +216,6 @@ fn a_container_with_a_way_around_the_sidecar_loses_it() {
     let value = |name| &variable(container(&pod, "app"), name).expect(name)["value"];
     assert_eq!(value("AWS_EC2_METADATA_DISABLED"), "true");
     assert_eq!(*value("AWS_WEB_IDENTITY_TOKEN_FILE"), Value::Null);
-}
-
-#[test]
-fn kustomizations_with_the_component_fit_into_another() {
-    for component in [component(), token_file(), plain_sidecar()] {
-        let renamed = WORKLOADS.replace("metadata: {name: ", "metadata: {name: other-");
-        let one = User::new(WORKLOADS, &[&component], "");
-        let other = User::new(&renamed, &[&component], "");
-        let both = User::over(&[&one, &other], &[], "namespace: team\n");
-        let pods = Pod::every(&render(&Kubectl::one(), both.folder()));
-        assert_eq!(pods.len(), 12);
-        assert!(pods.iter().all(|pod| pod.sidecar() == pods[0].sidecar()));
-    }
-}
-
-#[test]
-fn what_is_there_already_is_not_doubled() {
-    let once = User::new(WORKLOADS, &[&component()], "");
-    let twice = User::over(&[&once], &[&component()], "");
-    let before = Pod::every(&render(&Kubectl::one(), once.folder()));
-    let after = Pod::every(&render(&Kubectl::one(), twice.folder()));
-    for (before, after) in before.iter().zip(&after) {
-        assert_eq!(before.sidecar(), after.sidecar());
-        assert_eq!(before.volumes(), after.volumes());
-        let names = |pod: &Pod| -> Vec<Vec<String>> {
-            let names = pod.all().map(variables);
-            names
-                .map(|names| names.into_iter().map(str::to_owned).collect())
-                .collect()
-        };
-        assert_eq!(names(before), names(after));
-    }
-}
-
-#[test]
-fn image_settings_and_patches_of_the_user_reach_the_sidecar() {
-    let more = "
-images: [{name: irsa-sidecar, newName: registry.example.com/tools/irsa-sidecar}]
-configMapGenerator:
-- name: irsa-sidecar
-  literals: [AWS_REGION=eu-west-1]
-patches:
-- target: {kind: Deployment}
-  patch: |-
-    apiVersion: apps/v1
-    kind: Deployment
-    metadata: {name: any}
-    spec: {template: {spec: {initContainers: [{name: irsa-sidecar, args: [serve, --duration=2h]}]}}}
-";
-    let rendered = with_components(WORKLOADS, &[&component()], more);
-    let settings = rendered.iter().find(|object| object["kind"] == "ConfigMap");
-    let settings = settings.expect("a ConfigMap")["metadata"]["name"].clone();
-    assert_ne!(settings, SIDECAR, "kustomize puts a hash behind it");
-    for pod in Pod::every(&rendered) {
-        let sidecar = pod.sidecar();
-        let image = sidecar["image"].as_str().expect("an image");
-        assert!(image.starts_with("registry.example.com/tools/irsa-sidecar:"));
-        assert_eq!(sidecar["envFrom"][0]["configMapRef"]["name"], settings);
-        for app in pod.apps() {
-            let guard = variable(app, "AWS_WEB_IDENTITY_TOKEN_FILE").expect("it is there");
-            assert_eq!(guard["valueFrom"]["configMapKeyRef"]["name"], settings);
-        }
-        let args = match pod.of == "Deployment/several" {
-            true => json!(["serve", "--duration=2h"]),
-            false => json!(["serve"]),
-        };
-        assert_eq!(sidecar["args"], args, "{}", pod.of);
-        assert_eq!(name(&pod.init_containers()[0]), SIDECAR, "{}", pod.of);
-    }
 }
 
 #[test]

@@ -29,7 +29,8 @@ fn literal(cel: &str) -> Value {
     let mut text = cel
         .replace("dyn(", "")
         .replace("\")", "\"")
-        .replace("})", "}");
+        .replace("})", "}")
+        .replace("noProxy)", "noProxy");
     while let Some(at) = text.find("Object.") {
         let brace = text[at..].find('{').expect("an object") + at;
         text.replace_range(at..brace, "");
@@ -62,6 +63,13 @@ fn expression(of: &'static Value) -> &'static str {
     of["expression"].as_str().expect("an expression")
 }
 
+/// What the policy calls by this name.
+fn variable_of_the_policy(wanted: &str) -> &'static str {
+    let mut variables = list(&policy()["variables"]).iter();
+    let found = variables.find(|one| name(one) == wanted);
+    expression(found.unwrap_or_else(|| panic!("no {wanted}")))
+}
+
 /// What adds sidecar, volume and the rest.
 fn last_mutation() -> &'static str {
     expression(&policy()["mutations"][1]["jsonPatch"])
@@ -89,16 +97,16 @@ fn so_is_its_volume() {
 
 #[test]
 fn so_are_the_variables_of_the_app() {
-    let variables = list(&policy()["variables"]).iter();
-    let env = variables.clone().find(|one| name(one) == "env");
-    let env = literal(after(expression(env.expect("env")), ""));
+    let mut env = literal(after(variable_of_the_policy("env"), ""));
     let pod = component_pod();
     let app = pod.apps().next().expect("an app");
-    for one in list(&env) {
+    for one in env.as_array_mut().expect("a list") {
         let mut expected = variable(app, name(one))
             .expect("a variable of the component's")
             .clone();
         if name(one) == "NO_PROXY" {
+            assert_eq!(one["value"], "variables.noProxy");
+            one["value"] = literal(variable_of_the_policy("noProxy"));
             // kustomize's comma.
             let value = expected["value"]
                 .as_str()
@@ -136,47 +144,65 @@ fn only_labelled_pods_are_looked_at_and_those_not_without_it() {
     assert_eq!(binding["paramRef"]["parameterNotFoundAction"], "Deny");
 }
 
+/// Whatever the one looks at and the other does not would start without the sidecar.
 #[test]
-fn policy_binding_and_parameters_find_each_other() {
-    let [policy, binding, parameters] = [
-        "MutatingAdmissionPolicy",
-        "MutatingAdmissionPolicyBinding",
-        "ConfigMap",
-    ]
-    .map(of_kind);
-    assert_eq!(binding["spec"]["policyName"], policy["metadata"]["name"]);
-    assert_eq!(
-        policy["spec"]["paramKind"],
-        json!({"apiVersion": "v1", "kind": "ConfigMap"})
-    );
-    for key in ["name", "namespace"] {
-        assert_eq!(
-            binding["spec"]["paramRef"][key],
-            parameters["metadata"][key]
-        );
+fn what_cannot_have_the_sidecar_is_refused_by_a_policy_for_the_same_pods() {
+    let (policy, refusal) = (policy(), &of_kind("ValidatingAdmissionPolicy")["spec"]);
+    for same in ["paramKind", "matchConstraints", "failurePolicy"] {
+        assert_eq!(refusal[same], policy[same]);
     }
+    assert_eq!(refusal["matchConditions"], Value::Null);
+    let binding = &of_kind("ValidatingAdmissionPolicyBinding")["spec"];
+    let of_policy = &of_kind("MutatingAdmissionPolicyBinding")["spec"];
+    assert_eq!(binding["paramRef"], of_policy["paramRef"]);
+    assert_eq!(binding["validationActions"], json!(["Deny"]));
+}
+
+#[test]
+fn policies_bindings_and_parameters_find_each_other() {
+    let parameters = of_kind("ConfigMap");
+    for kind in ["MutatingAdmissionPolicy", "ValidatingAdmissionPolicy"] {
+        let (policy, binding) = (of_kind(kind), of_kind(&format!("{kind}Binding")));
+        assert_eq!(binding["spec"]["policyName"], policy["metadata"]["name"]);
+        assert_eq!(
+            policy["spec"]["paramKind"],
+            json!({"apiVersion": "v1", "kind": "ConfigMap"})
+        );
+        for key in ["name", "namespace"] {
+            let named = &binding["spec"]["paramRef"][key];
+            assert_eq!(*named, parameters["metadata"][key], "{kind}");
+        }
+    }
+    // By name in what a user is told.
+    let place = ["namespace", "name"].map(|key| parameters["metadata"][key].as_str());
+    let place = place.map(|part| part.expect("a name")).join("/");
+    let refusal = of_kind("ValidatingAdmissionPolicy").to_string();
+    assert!(refusal.contains(&format!("ConfigMap {place} has no `image`")));
 }
 
 #[test]
 fn every_parameter_that_is_read_is_named_in_the_file_and_no_other() {
     let file = read(&manifests().join("injection/parameters.yaml"));
-    let text = policy().to_string();
     for key in ["image", "region", "role-arn"] {
         assert!(file.contains(&format!("  {key}: ")), "{key}");
-        let reads = [
-            format!("params.data.{key}"),
-            format!("params.data[\\\"{key}\\\"]"),
-        ];
-        assert!(
-            reads.iter().any(|read| text.contains(read)),
-            "{key} in {text}"
-        );
+        let reads = format!("params.?data[?\"{key}\"]");
+        let text = policy().to_string().replace('\\', "");
+        assert!(text.contains(&reads), "{key} in {text}");
+    }
+    let text = [policy(), &of_kind("ValidatingAdmissionPolicy")["spec"]].map(Value::to_string);
+    let text = text.concat().replace('\\', "");
+    for read in text.split("params.").skip(1) {
+        let key = read
+            .strip_prefix("?data[?\"")
+            .or(read.strip_prefix("data."));
+        let key = key.unwrap_or_else(|| panic!("what is read here? {read}"));
+        let end = key.find(|c: char| !c.is_ascii_lowercase() && c != '-');
+        let key = &key[..end.expect("an end")];
+        assert!(["image", "region", "role-arn"].contains(&key), "{key}");
     }
     let data = of_kind("ConfigMap")["data"].as_object().expect("data");
     assert!(
         data.keys()
             .all(|key| ["image", "region"].contains(&key.as_str()))
     );
-    let reads = text.matches("params.data.").count() + text.matches("params.data[").count();
-    assert_eq!(reads, 3);
 }

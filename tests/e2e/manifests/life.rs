@@ -18,7 +18,7 @@ use crate::namespace::in_private_network_and_files;
 use crate::sidecar::{Launch, read, request};
 
 /// The examples with a test below.
-const RUN: [&str; 14] = [
+const RUN: [&str; 15] = [
     "cron-job",
     "credential-process",
     "credentials-file",
@@ -33,6 +33,7 @@ const RUN: [&str; 14] = [
     "role-from-annotation",
     "self-managed",
     "token-file",
+    "two-apps",
 ];
 
 #[test]
@@ -56,6 +57,11 @@ fn every_example_is_run() {
 /// What an SDK does that knows the variables of container credentials.
 #[track_caller]
 fn assert_gets_credentials(app: &App) {
+    assert_gets_credentials_of(emulator::ROLE_ARN, app);
+}
+
+#[track_caller]
+fn assert_gets_credentials_of(role: &str, app: &App) {
     let uri = match app.env.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
         Some(path) => format!("http://169.254.170.2{path}"),
         None => app.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"].clone(),
@@ -75,7 +81,7 @@ fn assert_gets_credentials(app: &App) {
     let address = address.parse().expect("an address");
     let answer = request(address, "GET", &format!("/{path}"), &headers);
     assert_eq!(answer.status, 200, "{uri}: {answer:?}");
-    assert_eq!(answer.json()["RoleArn"], emulator::ROLE_ARN);
+    assert_eq!(answer.json()["RoleArn"], role);
 }
 
 /// Its workload's app gets credentials from the door that it is shown, and `kubectl exec` in the sidecar finds it too.
@@ -120,6 +126,25 @@ fn a_cron_job_gets_credentials() {
 #[test]
 fn an_app_gets_credentials_without_the_webhook() {
     in_private_network_and_files(|| gives_credentials("self-managed"));
+}
+
+/// One of the two, which STS gives the one role and not the other.
+fn gets_its_own_role(app: &str) {
+    let role = format!("arn:aws:iam::111122223333:role/{app}");
+    let sandbox = Sandbox::of("two-apps").with_role(&role, app);
+    let running = sandbox.run(&sandbox.pod(&format!("Deployment/{app}")));
+    assert_gets_credentials_of(&role, &running.app());
+    running.ends_in_good_order();
+}
+
+#[test]
+fn an_app_beside_another_gets_its_own_role() {
+    in_private_network_and_files(|| gets_its_own_role("orders"));
+}
+
+#[test]
+fn so_does_the_other() {
+    in_private_network_and_files(|| gets_its_own_role("invoices"));
 }
 
 #[test]

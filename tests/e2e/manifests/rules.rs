@@ -41,6 +41,13 @@ fn ours(pod: &Pod) -> impl Iterator<Item = &Value> {
     pod.all().filter(|container| is_ours(container))
 }
 
+/// Where the program listens for probes and metrics, unless it is told otherwise.
+pub fn ops_port() -> u16 {
+    let ops = SETTINGS.iter().find(|setting| setting.name == "ops-listen");
+    let port = ops.and_then(|setting| setting.default?.strip_prefix(':')?.parse().ok());
+    port.expect("a port")
+}
+
 #[test]
 fn settings_named_in_any_file_are_settings() {
     let known: BTreeSet<String> = SETTINGS.iter().map(|setting| setting.variable()).collect();
@@ -266,12 +273,9 @@ fn a_native_sidecar_is_probed_where_it_answers_and_never_decides_that_the_pod_is
     for pod in every_pod() {
         for sidecar in ours(&pod).filter(|one| name(one) == SIDECAR) {
             let what = &pod.of;
-            let ops = SETTINGS.iter().find(|setting| setting.name == "ops-listen");
-            let port =
-                ops.and_then(|setting| setting.default?.strip_prefix(':')?.parse::<u16>().ok());
             assert_eq!(
                 sidecar["ports"],
-                json!([{"name": "ops", "containerPort": port.expect("a port")}]),
+                json!([{"name": "ops", "containerPort": ops_port()}]),
                 "{what}"
             );
             assert_eq!(
@@ -312,4 +316,28 @@ fn pods_with_a_sidecar_are_labelled_for_the_monitor() {
             assert_eq!(label, "true", "{}", pod.of);
         }
     }
+}
+
+/// Where the app is killed nobody calls `shutdown`, and the Job would wait for the sidecar for ever.
+#[test]
+fn every_job_of_an_example_with_a_plain_sidecar_has_a_deadline() {
+    let mut jobs = 0;
+    for (folder, objects) in every() {
+        if !folder.starts_with("examples/") {
+            continue;
+        }
+        for object in objects {
+            let job = match object["kind"].as_str() {
+                Some("Job") => &object["spec"],
+                Some("CronJob") => &object["spec"]["jobTemplate"]["spec"],
+                _ => continue,
+            };
+            let containers = list(&job["template"]["spec"]["containers"]);
+            if containers.iter().any(|one| name(one) == SIDECAR) {
+                assert!(job["activeDeadlineSeconds"].is_u64(), "{folder}");
+                jobs += 1;
+            }
+        }
+    }
+    assert!(jobs > 0);
 }

@@ -83,6 +83,14 @@ fn the_tests_of_the_alerts_notice_another_threshold_in_each_of_them() {
         (" > 12\"", " > 9\""),
         ("\\\"irsa-sidecar\\\"", "\\\"app\\\""),
         ("401|403", "401"),
+        ("code=\\\"404\\\"", "code=\\\"405\\\""),
+        (
+            "door=\\\"credentials\\\"",
+            "door=~\\\"credentials|link_local\\\"",
+        ),
+        ("[6h]) > 0", "[1m]) > 0"),
+        (" and max_over_time", " or max_over_time"),
+        (" unless ", " and "),
     ] {
         let rules = only("PrometheusRule")["spec"].to_string();
         assert!(rules.contains(right), "{right} is nowhere in {rules}");

@@ -41,6 +41,7 @@ pub(in crate::config::cli) fn command() -> clap::Command {
              volumeMounts: [{name: irsa-sidecar-program, mountPath: /shared, readOnly: true}]\n  \
              volumes:\n  \
              - {name: irsa-sidecar-program, emptyDir: {}}\n\n\
+             Not a volume of medium Memory, unless the limit of the container has room for the program.\n\n\
              and in a kubeconfig, for kubectl in the app's container (`/shared/irsa-sidecar kubeconfig --exec` writes one):\n  \
              users:\n  \
              - name: demo\n    \

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use emulator::{Emulator, TokenRequest, Volume};
+use emulator::{Emulator, Role, TokenRequest, Volume};
 use serde_json::Value;
 
 use super::super::pods::{Pod, SIDECAR, is_ours, list, name};
@@ -52,6 +52,19 @@ impl Sandbox {
             emulator: Emulator::start(),
             request: TokenRequest::default(),
         }
+    }
+
+    /// With a role for this service account and no other, whose pods are the ones to run then.
+    pub fn with_role(mut self, arn: &str, service_account: &str) -> Self {
+        let subject = format!(
+            "system:serviceaccount:{}:{service_account}",
+            self.request.namespace
+        );
+        let issuer = self.emulator.issuer().iss();
+        let role = Role::trusting(arn, issuer, &subject);
+        self.emulator.sts().add_role(role);
+        self.request.service_account = service_account.to_owned();
+        self
     }
 
     /// Where a test may put what it needs.
