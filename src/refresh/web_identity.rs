@@ -62,6 +62,8 @@ pub struct WebIdentity<E, A = KubernetesApi> {
     watch: FileWatch,
     /// Of the file that was looked at last; its content is not kept.
     fingerprint: Option<u64>,
+    /// The role that refused longer sessions.
+    an_hour_only: Option<RoleArn>,
     said_not_rotating: bool,
 }
 
@@ -89,6 +91,7 @@ impl<E, A: Api + Sync> WebIdentity<E, A> {
             writer,
             metrics,
             fingerprint: None,
+            an_hour_only: None,
             said_not_rotating: false,
         }
     }
@@ -171,12 +174,16 @@ impl<E: Exchange, A: Api + Sync> WebIdentity<E, A> {
                 &derived
             }
         };
+        let an_hour_only = self.an_hour_only.as_ref() == Some(role);
         let mut request = AssumeRoleWithWebIdentity {
             token,
             claims,
             role,
             session_name,
-            duration: self.config.duration,
+            duration: match an_hour_only {
+                true => DURATION_OF_EVERY_ROLE,
+                false => self.config.duration,
+            },
         };
         match self.exchange.assume_role_with_web_identity(&request).await {
             Err(error)
@@ -189,7 +196,7 @@ impl<E: Exchange, A: Api + Sync> WebIdentity<E, A> {
                 );
                 request.duration = DURATION_OF_EVERY_ROLE;
                 let answer = self.exchange.assume_role_with_web_identity(&request).await;
-                self.config.duration = DURATION_OF_EVERY_ROLE;
+                self.an_hour_only = Some(role.clone());
                 Ok(answer?)
             }
             answer => Ok(answer?),

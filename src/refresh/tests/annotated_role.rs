@@ -49,6 +49,26 @@ async fn the_service_account_is_read_every_five_minutes_and_a_changed_role_is_th
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_role_is_asked_for_whole_sessions_whatever_the_last_one_allowed() {
+    let account = Account::new();
+    account.role("one");
+    let world = World::new();
+    let dir = tempfile::tempdir().unwrap();
+    write_token(dir.path(), world.sts_time(), "sts.amazonaws.com");
+    let role = RoleFrom::Annotation(annotations_config(None));
+    let rig = Rig::start_as(world, dir, role, account.clone(), [], 12 * HOUR, 1);
+    rig.otherwise(Act::TooLong);
+    sleep(2 * SECOND).await;
+    rig.otherwise(Act::Grant);
+    account.role("two");
+    sleep(5 * MINUTE + 2 * SECOND).await;
+    assert_eq!(rig.role(), arn("two"));
+    let asked = rig.script.asked.lock().unwrap();
+    let durations: Vec<Duration> = asked.iter().map(|(_, duration)| *duration).collect();
+    assert_eq!(durations, [12 * HOUR, HOUR, 12 * HOUR]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_the_option_nobody_reads_the_service_account() {
     let rig = Rig::start([], HOUR, 1);
     sleep(HOUR).await;
