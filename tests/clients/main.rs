@@ -21,6 +21,7 @@ mod rust;
 mod scenarios;
 #[allow(
     dead_code,
+    unused_imports,
     reason = "shared with the end-to-end tests, which use all of it"
 )]
 #[path = "../e2e/sidecar.rs"]

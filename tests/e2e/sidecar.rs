@@ -1,8 +1,13 @@
 //! The program under test: spawned as a user would, watched through its log and its doors.
 
-use std::collections::BTreeMap;
+// Named, since other tests take this file by its path.
+#[path = "sidecar/launch.rs"]
+mod launch;
+#[path = "sidecar/wire.rs"]
+mod wire;
+
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -15,6 +20,9 @@ use emulator::{Call, Emulator, ROLE_ARN, TokenRequest, Volume};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::Instant;
+
+pub use self::launch::{Finished, Launch};
+pub use self::wire::{Answer, Connection, connect, exchange, get_head, read_answer, request};
 
 /// How long anything may take that is not under test. Never slept through: waits end when what they wait for is there.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -120,151 +128,6 @@ impl Pod {
         sidecar.wait_ready();
         sidecar
     }
-}
-
-/// A command line and an environment; nothing is inherited but `PATH`.
-pub struct Launch {
-    arguments: Vec<OsString>,
-    environment: BTreeMap<OsString, OsString>,
-}
-
-impl Launch {
-    pub fn new<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Self {
-        Launch {
-            arguments: arguments.into_iter().map(Into::into).collect(),
-            environment: BTreeMap::new(),
-        }
-    }
-
-    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.environment.insert(name.into(), value.into());
-        self
-    }
-
-    pub fn without(mut self, name: &str) -> Self {
-        self.environment.remove(&OsString::from(name));
-        self
-    }
-
-    pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
-        self.arguments.push(argument.into());
-        self
-    }
-
-    /// These arguments instead of `serve`.
-    pub fn with_arguments<A: Into<OsString>>(
-        mut self,
-        arguments: impl IntoIterator<Item = A>,
-    ) -> Self {
-        self.arguments = arguments.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// The command, for tests that wrap it (prlimit, unshare).
-    pub fn command(&self) -> Command {
-        self.wrapped(env!("CARGO_BIN_EXE_irsa-sidecar"), &[] as &[&str])
-    }
-
-    /// The same behind another program, which gets the binary's path after its own arguments.
-    pub fn wrapped(&self, program: &str, before: &[&str]) -> Command {
-        let mut command = Command::new(program);
-        command.args(before).args(&self.arguments);
-        command.env_clear();
-        if let Some(path) = std::env::var_os("PATH") {
-            command.env("PATH", path);
-        }
-        command.envs(&self.environment);
-        command
-    }
-
-    /// The same without what lets root read and write whatever its mode is.
-    pub fn without_capabilities(&self) -> Command {
-        const BINARY: &str = env!("CARGO_BIN_EXE_irsa-sidecar");
-        match is_root() {
-            true => self.wrapped(
-                "setpriv",
-                &["--bounding-set=-all", "--inh-caps=-all", BINARY],
-            ),
-            false => self.command(),
-        }
-    }
-
-    /// Runs to the end with this on stdin.
-    pub fn given(&self, stdin: &[u8]) -> Finished {
-        let mut child = self
-            .command()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
-        let mut pipe = child.stdin.take().expect("a pipe");
-        let bytes = stdin.to_owned();
-        // What is not read to its end breaks the pipe.
-        let writer = std::thread::spawn(move || pipe.write_all(&bytes));
-        let output = child.wait_with_output().expect("its output");
-        let _ = writer.join().expect("a writer");
-        Finished {
-            status: output.status,
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-
-    /// Runs to the end; for commands that do not stay.
-    pub fn output(&self) -> Finished {
-        let output = self
-            .command()
-            .stdin(Stdio::null())
-            .output()
-            .expect("the binary runs");
-        Finished {
-            status: output.status,
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-
-    /// Runs what should end by itself; killed, with a test's patience, when it does not.
-    pub fn ends(&self) -> Finished {
-        self.ends_within(PATIENCE)
-    }
-
-    /// The same for what takes its time before it gives up.
-    pub fn ends_within(&self, patience: Duration) -> Finished {
-        let mut child = self
-            .command()
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
-        let ended = eventually_within(patience, || child.try_wait().expect("a child").is_some());
-        if !ended {
-            child.kill().expect("a child that still runs");
-        }
-        let output = child.wait_with_output().expect("its output");
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(ended, "it should have ended; its log:\n{stderr}");
-        Finished {
-            status: output.status,
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr,
-        }
-    }
-
-    /// Starts `serve` and returns when its doors are open.
-    pub fn start(&self) -> Sidecar {
-        Sidecar::spawn(self.command())
-    }
-}
-
-/// A command that has ended.
-#[derive(Debug)]
-pub struct Finished {
-    pub status: ExitStatus,
-    pub stdout: String,
-    pub stderr: String,
 }
 
 /// A running sidecar; killed when dropped.
@@ -450,42 +313,6 @@ impl Drop for Sidecar {
     }
 }
 
-/// One HTTP answer.
-#[derive(Debug, Clone, Default)]
-pub struct Answer {
-    pub status: u16,
-    /// Names in lower case.
-    pub headers: BTreeMap<String, String>,
-    pub body: String,
-}
-
-impl Answer {
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or(Value::Null)
-    }
-
-    /// The `code` of an error.
-    pub fn code(&self) -> String {
-        self.json()["code"].as_str().unwrap_or_default().to_owned()
-    }
-
-    pub fn message(&self) -> String {
-        self.json()["message"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
-    }
-}
-
-impl Answer {
-    /// `Expiration` of credentials.
-    pub fn expiration(&self) -> SystemTime {
-        let body = self.json();
-        let text = body["Expiration"].as_str().unwrap_or_default();
-        humantime::parse_rfc3339(text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
-
 /// The machine's clock, for comparisons with what is served.
 #[expect(
     clippy::disallowed_methods,
@@ -493,132 +320,6 @@ impl Answer {
 )]
 pub fn now() -> SystemTime {
     SystemTime::now()
-}
-
-/// One request on a connection of its own. `Host` is added unless given.
-pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
-    if !headers
-        .iter()
-        .any(|(name, _)| name.eq_ignore_ascii_case("host"))
-    {
-        head.push_str(&format!("host: {address}\r\n"));
-    }
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str("\r\n");
-    exchange(address, head.as_bytes())
-}
-
-/// A connection that stays: any number of requests, one after the other or at once.
-pub struct Connection {
-    stream: BufReader<TcpStream>,
-    address: SocketAddr,
-}
-
-impl Connection {
-    pub fn open(address: SocketAddr) -> Self {
-        Connection::try_open(address).expect("never a refused connection")
-    }
-
-    /// For those who ask beyond the end.
-    pub fn try_open(address: SocketAddr) -> std::io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let stream = BufReader::new(stream);
-        Ok(Connection { stream, address })
-    }
-
-    /// Sends bytes as they are.
-    pub fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.stream.get_mut().write_all(bytes)
-    }
-
-    /// The next answer; `None` where the other side closed in good order instead. Half an answer is an error.
-    pub fn receive(&mut self) -> std::io::Result<Option<Answer>> {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            match self.stream.read_line(&mut head)? {
-                0 if head.is_empty() => return Ok(None),
-                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-                _ => {}
-            }
-        }
-        let mut answer = parse(head.as_bytes());
-        let length = answer.headers.get("content-length");
-        let length = length.and_then(|length| length.parse().ok()).unwrap_or(0);
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body)?;
-        answer.body = String::from_utf8_lossy(&body).into_owned();
-        Ok(Some(answer))
-    }
-
-    /// `GET path`, leaving the connection open.
-    pub fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> Answer {
-        let head = get_head(self.address, path, headers);
-        self.send(head.as_bytes()).expect("a connection");
-        let answer = self.receive().expect("a whole answer");
-        answer.expect("an answer before the end")
-    }
-
-    /// Whether the other side closes, in order or not, before it answers and before patience is at an end.
-    pub fn is_closed(&mut self) -> bool {
-        match self.receive() {
-            Ok(answer) => answer.is_none(),
-            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
-        }
-    }
-}
-
-/// `GET path` for a connection that stays.
-pub fn get_head(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> String {
-    let mut head = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n");
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str("\r\n");
-    head
-}
-
-/// Sends these bytes and reads until the other side closes.
-pub fn exchange(address: SocketAddr, bytes: &[u8]) -> Answer {
-    let mut stream = connect(address);
-    // What is refused early may be closed before all was sent.
-    let _ = stream.write_all(bytes);
-    read_answer(&mut stream)
-}
-
-pub fn connect(address: SocketAddr) -> TcpStream {
-    let stream =
-        TcpStream::connect_timeout(&address, PATIENCE).expect("never a refused connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    stream
-}
-
-/// Reads to the end of the stream; status 0 where nothing came.
-pub fn read_answer(stream: &mut TcpStream) -> Answer {
-    let mut bytes = Vec::new();
-    let _ = stream.read_to_end(&mut bytes);
-    parse(&bytes)
-}
-
-pub fn parse(bytes: &[u8]) -> Answer {
-    let text = String::from_utf8_lossy(bytes);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let mut lines = head.lines();
-    let status = lines
-        .next()
-        .and_then(|line| line.split(' ').nth(1)?.parse().ok());
-    let headers = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    Answer {
-        status: status.unwrap_or(0),
-        headers,
-        body: body.to_owned(),
-    }
 }
 
 /// Looks again and again until it is so, or patience is at an end.

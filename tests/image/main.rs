@@ -13,6 +13,7 @@ mod dockerfile;
 mod running;
 #[allow(
     dead_code,
+    unused_imports,
     reason = "shared with the end-to-end tests, which use all of it"
 )]
 #[path = "../e2e/sidecar.rs"]
