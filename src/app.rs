@@ -263,11 +263,7 @@ fn report(config: &Config) {
 
 /// Not made where nothing could be done with it.
 fn authorization_token(doors: &DoorsConfig) -> Result<Option<Arc<AuthorizationToken>>, AppError> {
-    const POD_UID_ONLY: Methods = Methods {
-        token: false,
-        pod_uid: true,
-    };
-    if doors.authorization == POD_UID_ONLY {
+    if doors.authorization == Methods::POD_UID {
         return Ok(None);
     }
     let (file, mode) = (

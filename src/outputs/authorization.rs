@@ -34,6 +34,12 @@ impl Methods {
         pod_uid: false,
     };
 
+    /// The pod's UID, and nothing else.
+    pub const POD_UID: Methods = Methods {
+        token: false,
+        pod_uid: true,
+    };
+
     /// Whether nobody has to show anything.
     pub fn is_none(self) -> bool {
         !self.token && !self.pod_uid

@@ -12,7 +12,7 @@ use crate::config::values::duration_text;
 pub(in crate::config::cli) const NAME: &str = "wait";
 
 const TIMEOUT: &str = "timeout";
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+const DEFAULT_TIMEOUT: &str = "30s";
 
 /// The settings by which the ops port of a running sidecar is found.
 const OPS: &[&str] = &["config", "ops-listen"];
@@ -39,7 +39,8 @@ pub(in crate::config::cli) fn command() -> clap::Command {
                 .long(TIMEOUT)
                 .value_name("DURATION")
                 .value_parser(duration_text)
-                .help("How long to wait, such as 90s or 2m; 0s asks once\n[default: 30s]"),
+                .default_value(DEFAULT_TIMEOUT)
+                .help("How long to wait, such as 90s or 2m; 0s asks once"),
         )
         .args(settings(OPS))
         .next_line_help(true)
@@ -66,7 +67,7 @@ impl Wait {
     pub(in crate::config::cli) fn from_matches(matches: &ArgMatches) -> Self {
         Wait {
             flags: flags(matches),
-            timeout: one(matches, TIMEOUT).unwrap_or(DEFAULT_TIMEOUT),
+            timeout: one(matches, TIMEOUT).expect("it has a default"),
         }
     }
 }
