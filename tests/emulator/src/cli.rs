@@ -57,8 +57,9 @@ Examples:
   # expired-credentials, verification-key, idp-communication, down, no-date; with \"next\":N
   # for the next N requests only, with \"action\":\"AssumeRole\" for those alone.
 
-  # Also: POST /credentials (access_key_id, secret_access_key, session_token: those of the next
-  # exchange), POST /clusters (name, region), POST /clusters/demo/access-entries (principal_arn,
+  # Also: POST /trust-policy (role_arn, policy: what IAM stores) and /oidc-providers (url,
+  # client_ids), POST /credentials (access_key_id, secret_access_key, session_token: those of the
+  # next exchange), POST /clusters (name, region), POST /clusters/demo/access-entries (principal_arn,
   # username, groups) and /rbac (subject, verbs, resource, namespace), GET
   # /clusters/demo/requests, POST /authenticate?cluster=demo (a TokenReview).
 ";

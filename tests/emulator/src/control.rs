@@ -26,6 +26,7 @@ const TEN_YEARS: i64 = 10 * 365 * 86_400;
 const ROUTES: &str = "GET /token, POST /faults, DELETE /faults, GET /calls, \
                       POST /session-lifetime, POST /clock-skew, POST /keys/rotate, GET /ca.pem, \
                       GET /.well-known/openid-configuration, GET /openid/v1/jwks, POST /credentials, \
+                      POST /trust-policy, POST /oidc-providers, \
                       POST /authenticate?cluster=NAME, POST /clusters/NAME/authenticate";
 
 /// What the door opens to.
@@ -175,6 +176,21 @@ impl Control {
                 let text = |name| clusters::text(&body, name);
                 let (key_id, secret) = (text("access_key_id")?, text("secret_access_key")?);
                 self.sts.issue_next(key_id, secret, text("session_token")?);
+                done
+            }
+            ("POST", "/trust-policy") => {
+                let body = object(body)?;
+                let role = clusters::text(&body, "role_arn")?;
+                self.sts
+                    .set_trust_policy(role, &body["policy"])
+                    .map_err(bad_request)?;
+                done
+            }
+            ("POST", "/oidc-providers") => {
+                let body = object(body)?;
+                let client_ids = clusters::list(&body, "client_ids")?;
+                self.sts
+                    .add_oidc_provider(clusters::text(&body, "url")?, &client_ids);
                 done
             }
             (method, path) => self.clusters(method, path, body).unwrap_or_else(|| {

@@ -7,6 +7,7 @@ mod caller_identity;
 mod error;
 mod fault;
 mod id_token;
+mod oidc_provider;
 mod parameters;
 mod request;
 mod role;
@@ -21,6 +22,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
+use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 pub(crate) use self::answer::Answer;
@@ -29,6 +31,7 @@ pub(crate) use self::error::StsError;
 pub use self::fault::Fault;
 pub(crate) use self::fault::Faults;
 pub(crate) use self::id_token::{Provider, claims_of, verify};
+use self::oidc_provider::OidcProvider;
 pub(crate) use self::request::AwsRequest;
 use self::role::RegisteredRole;
 pub use self::role::{ROLE_ARN, Role};
@@ -76,11 +79,13 @@ pub struct Call {
 
 struct State {
     roles: Vec<RegisteredRole>,
+    oidc_providers: Vec<OidcProvider>,
     session_lifetime: Option<Duration>,
     session_token_length: usize,
     clock_skew: i64,
     clock_stands_at: Option<i64>,
     faults: Faults,
+    fault_of_cluster_tokens: Option<Fault>,
     calls: Vec<Call>,
     sessions: Vec<Session>,
     chosen_credentials: VecDeque<Issued>,
@@ -93,11 +98,13 @@ impl Sts {
         let role = Role::trusting(ROLE_ARN, issuer.iss(), "system:serviceaccount:team:app");
         let state = Arc::new(Mutex::new(State {
             roles: vec![RegisteredRole::new(role)],
+            oidc_providers: vec![OidcProvider::new(issuer.iss(), &["sts.amazonaws.com"])],
             session_lifetime: None,
             session_token_length: USUAL_SESSION_TOKEN_LENGTH,
             clock_skew: 0,
             clock_stands_at: None,
             faults: Faults::default(),
+            fault_of_cluster_tokens: None,
             calls: Vec::new(),
             sessions: Vec::new(),
             chosen_credentials: VecDeque::new(),
@@ -113,6 +120,27 @@ impl Sts {
             .roles
             .retain(|registered| registered.role.arn != role.arn);
         state.roles.push(RegisteredRole::new(role));
+    }
+
+    /// Replaces the trust policy of a role, `aws iam update-assume-role-policy`; refuses what IAM would.
+    pub fn set_trust_policy(&self, role_arn: &str, policy: &Value) -> Result<(), String> {
+        trust::check(policy)?;
+        let mut state = self.state();
+        let mut roles = state.roles.iter_mut();
+        let found = roles.find(|registered| registered.role.arn == role_arn);
+        let registered = found.ok_or_else(|| format!("no role has the ARN `{role_arn}`"))?;
+        registered.role.trust = policy.clone();
+        Ok(())
+    }
+
+    /// Makes an IAM OIDC provider in every account, or replaces the one of the same URL. Whatever its URL, tokens are
+    /// verified with the one issuer's keys.
+    pub fn add_oidc_provider(&self, url: &str, client_ids: &[&str]) {
+        let mut state = self.state();
+        state.oidc_providers.retain(|provider| provider.url != url);
+        state
+            .oidc_providers
+            .push(OidcProvider::new(url, client_ids));
     }
 
     /// How long sessions live, from a second upward; `None`: as asked for.
@@ -162,9 +190,16 @@ impl Sts {
         self.state().faults.of_action(action, fault);
     }
 
+    /// Every token of a cluster that is sent to STS, by whomever, meets this fault until [`Sts::clear_faults`].
+    pub fn fail_cluster_tokens(&self, fault: Fault) {
+        self.state().fault_of_cluster_tokens = Some(fault);
+    }
+
     /// Back to health.
     pub fn clear_faults(&self) {
-        self.state().faults = Faults::default();
+        let mut state = self.state();
+        state.faults = Faults::default();
+        state.fault_of_cluster_tokens = None;
     }
 
     /// Every request so far.

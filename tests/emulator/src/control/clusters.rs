@@ -159,7 +159,7 @@ fn optional<'a>(body: &'a Value, name: &str) -> Result<Option<&'a str>, Refusal>
     }
 }
 
-fn list<'a>(body: &'a Value, name: &str) -> Result<Vec<&'a str>, Refusal> {
+pub(super) fn list<'a>(body: &'a Value, name: &str) -> Result<Vec<&'a str>, Refusal> {
     let wrong = || bad_request(format!("`{name}` is a list of strings"));
     let all = match &body[name] {
         Value::Null => Some(Vec::new()),

@@ -82,6 +82,11 @@ impl AwsRequest {
         self.headers.contains_key("authorization") || self.query.get("X-Amz-Signature").is_some()
     }
 
+    /// As a cluster sends what it was given as a token.
+    pub(super) fn is_of_cluster_token(&self) -> bool {
+        self.headers.contains_key("x-k8s-aws-id")
+    }
+
     /// In the form in which signatures name it.
     pub(crate) fn body_sha256(&self) -> String {
         sigv4::sha256(&self.body)

@@ -100,7 +100,10 @@ struct Decision {
 
 fn decide(sts: &Sts, request: &AwsRequest) -> Decision {
     let mut state = sts.state();
-    let fault = state.faults.take(request.action());
+    let of_token = state.fault_of_cluster_tokens.clone();
+    let fault = of_token
+        .filter(|_| request.is_of_cluster_token())
+        .or_else(|| state.faults.take(request.action()));
     let request_id = random::uuid();
     let as_json = request.wants_json();
 

@@ -18,6 +18,34 @@ pub(super) struct WebIdentity {
 
 const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
 
+/// Whether IAM would store this trust policy.
+pub(super) fn check(policy: &Value) -> Result<(), String> {
+    /// Of its characters, blanks not counted.
+    const LONGEST: usize = 2048;
+    let length = policy.to_string().len();
+    if length > LONGEST {
+        return Err(format!(
+            "LimitExceeded: the trust policy has {length} characters, and {LONGEST} are allowed"
+        ));
+    }
+    let malformed = |what: &str| Err(format!("MalformedPolicyDocument: {what}"));
+    if policy["Version"] != "2012-10-17" {
+        return malformed("the Version is not 2012-10-17");
+    }
+    let statements = one_or_many(&policy["Statement"]);
+    let is_whole = |statement: &Value| {
+        let effect = &statement["Effect"];
+        (effect == "Allow" || effect == "Deny")
+            && statement["Principal"].is_object()
+            && !statement["Action"].is_null()
+            && statement.get("Resource").is_none()
+    };
+    match !statements.is_empty() && statements.iter().all(is_whole) {
+        true => Ok(()),
+        false => malformed("a statement needs Effect, Principal and Action, and no Resource"),
+    }
+}
+
 /// Evaluates the policy: one Allow must match, and no Deny.
 pub(super) fn allows(policy: &Value, identity: &WebIdentity) -> bool {
     let matching = |effect: &str| {
@@ -139,6 +167,34 @@ mod tests {
             &Role::trusting(ROLE_ARN, ISSUER, other).trust,
             &identity()
         ));
+    }
+
+    #[test]
+    fn what_iam_would_not_store_is_refused() {
+        let good = Role::trusting(ROLE_ARN, ISSUER, SUBJECT).trust;
+        assert_eq!(check(&good), Ok(()));
+        let with = |part: &str, value: Value| {
+            let mut trust = good.clone();
+            trust["Statement"][0][part] = value;
+            check(&trust)
+        };
+        let long = json!({ "StringEquals": { "a:sub": "x".repeat(2048) } });
+        assert!(
+            with("Condition", long)
+                .unwrap_err()
+                .starts_with("LimitExceeded")
+        );
+        for refused in [
+            with("Principal", Value::Null),
+            with("Action", Value::Null),
+            with("Resource", json!("*")),
+            with("Effect", json!("allow")),
+            check(&json!({ "Statement": good["Statement"] })),
+            check(&json!({ "Version": "2012-10-17", "Statement": [] })),
+            check(&json!("{}")),
+        ] {
+            assert!(refused.unwrap_err().starts_with("MalformedPolicyDocument"));
+        }
     }
 
     #[test]

@@ -6,14 +6,12 @@ use super::State;
 use super::error::StsError;
 use super::fault::Fault;
 use super::id_token::{self, IdToken, Provider};
+use super::oidc_provider::OidcProvider;
 use super::parameters::Parameters;
 use super::request::AwsRequest;
 use super::role::{RegisteredRole, provider_arn, provider_name};
 use super::trust::{self, WebIdentity};
 use crate::issuer::Issuer;
-
-/// Client ids of the issuer's IAM OIDC provider.
-const CLIENT_IDS: [&str; 1] = ["sts.amazonaws.com"];
 
 /// Checks everything and issues credentials.
 pub(super) fn assume_role(
@@ -40,15 +38,21 @@ pub(super) fn assume_role(
         return Err(StsError::usual("ValidationError"));
     }
 
+    let registered_provider = state.oidc_provider(&parameters.token);
+    let client_ids: Vec<&str> = registered_provider
+        .client_ids
+        .iter()
+        .map(String::as_str)
+        .collect();
     let provider = Provider {
-        issuer: issuer.iss(),
-        client_ids: &CLIENT_IDS,
+        issuer: &registered_provider.url,
+        client_ids: &client_ids,
         jwks: issuer.jwks(),
     };
     let token = id_token::verify(&parameters.token, &provider, state.now())?;
     // Nobody may find out which roles exist: no role and no trust are the same answer.
     let registered = registered
-        .filter(|registered| trusts(registered, issuer, &token))
+        .filter(|registered| trusts(registered, &registered_provider, &token))
         .ok_or_else(|| StsError::usual("AccessDenied"))?;
 
     let opened = state.open_session(
@@ -61,16 +65,16 @@ pub(super) fn assume_role(
         "Credentials": opened.credentials,
         "SubjectFromWebIdentityToken": token.subject,
         "AssumedRoleUser": opened.assumed_role_user,
-        "Provider": issuer.iss(),
+        "Provider": provider.issuer,
         "Audience": token.audience,
         "PackedPolicySize": "0",
     }))
 }
 
-fn trusts(registered: &RegisteredRole, issuer: &Issuer, token: &IdToken) -> bool {
+fn trusts(registered: &RegisteredRole, provider: &OidcProvider, token: &IdToken) -> bool {
     let identity = WebIdentity {
-        provider_arn: provider_arn(&registered.role.arn, issuer.iss()),
-        provider_name: provider_name(issuer.iss()).to_owned(),
+        provider_arn: provider_arn(&registered.role.arn, &provider.url),
+        provider_name: provider_name(&provider.url).to_owned(),
         subject: token.subject.clone(),
         audience: token.audience.clone(),
     };

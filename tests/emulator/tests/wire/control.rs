@@ -1,6 +1,6 @@
 //! The control door: everything that a test in another language needs.
 
-use emulator::Emulator;
+use emulator::{Emulator, TokenRequest};
 use serde_json::{Value, json};
 
 use crate::client::{Reply, exchange, send, try_exchange};
@@ -77,6 +77,50 @@ fn lifetime_clock_and_keys_are_set() {
 }
 
 #[test]
+fn trust_policies_and_providers_are_set_as_in_iam() {
+    let emulator = Emulator::start();
+    let url = "https://issuer.example/id/2";
+    let policy = |arn: &str| {
+        json!({
+            "role_arn": emulator::ROLE_ARN,
+            "policy": {
+                "Version": "2012-10-17",
+                "Statement": {
+                    "Effect": "Allow",
+                    "Principal": { "Federated": arn },
+                    "Action": "sts:AssumeRoleWithWebIdentity",
+                    "Condition": { "StringEquals": { "issuer.example/id/2:aud": "mine" } },
+                },
+            },
+        })
+    };
+    let arn = "arn:aws:iam::111122223333:oidc-provider/issuer.example/id/2";
+    assert_eq!(post(&emulator, "/trust-policy", policy(arn)).status, 200);
+    let token = |iss: &str, audience: &str| {
+        let request = TokenRequest {
+            claims_patch: json!({ "iss": iss, "aud": [audience] }),
+            ..TokenRequest::default()
+        };
+        emulator.issuer().token(&request)
+    };
+    let code = |token: &str| {
+        let reply = try_exchange(&emulator, token, &[]).unwrap();
+        (reply.status, reply.body)
+    };
+    let (_, body) = code(&token(url, "mine"));
+    assert!(body.contains("No OpenIDConnect provider found"), "{body}");
+    let provider = json!({ "url": url, "client_ids": ["mine", "theirs"] });
+    assert_eq!(post(&emulator, "/oidc-providers", provider).status, 200);
+    assert_eq!(code(&token(url, "mine")).0, 200);
+    let (_, body) = code(&token(url, "theirs"));
+    assert!(body.contains("AccessDenied"), "{body}");
+    let (_, body) = code(&token(url, "nobodys"));
+    assert!(body.contains("Incorrect token audience"), "{body}");
+    let (_, body) = code(&token(emulator.issuer().iss(), "sts.amazonaws.com"));
+    assert!(body.contains("AccessDenied"), "{body}");
+}
+
+#[test]
 fn the_issuer_publishes_its_keys_and_the_ca_its_certificate() {
     let emulator = Emulator::start();
     post(&emulator, "/keys/rotate", json!({ "published": true }));
@@ -130,6 +174,13 @@ fn what_the_door_does_not_understand_it_says() {
             "{}",
             400,
             "`published` is true or false",
+        ),
+        (
+            "POST",
+            "/trust-policy",
+            r#"{"role_arn":"arn:aws:iam::111122223333:role/app","policy":[]}"#,
+            400,
+            "MalformedPolicyDocument: ",
         ),
         ("GET", "/token?life=1", "", 400, "no parameter `life` here"),
         (
