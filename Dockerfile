@@ -20,6 +20,9 @@ RUN mkdir -p src benches/src tests/emulator/src \
     && echo 'fn main() {}' >>src/main.rs \
     && cargo build --release --locked --package irsa-sidecar
 
+# `doctor --explain` prints that page, which is a part of the program.
+COPY docs/troubleshooting.md docs/
+
 # Static in the last link alone, so that macros, which are libraries of the builder, can be built without naming a target.
 # Without the touch cargo would compare the times of the checkout with that of the layer above.
 COPY src src

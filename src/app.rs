@@ -244,7 +244,7 @@ fn report(config: &Config) {
         tracing::info!(setting = %setting.name, value = %setting.value, origin = %setting.origin, "configuration");
     }
     for warning in &config.warnings {
-        tracing::warn!("{warning}");
+        tracing::warn!(finding = warning.finding.id, "{warning}");
     }
     let doors = &config.doors;
     if doors.authorization.is_none() {

@@ -5,6 +5,7 @@
 
 mod alone;
 pub mod credential_process;
+pub mod doctor;
 mod exec_info;
 pub mod get_token;
 pub mod inspect_token;
@@ -12,6 +13,7 @@ pub mod install;
 pub mod kubeconfig;
 pub mod link_local;
 mod pod_credentials;
+mod readiness;
 pub mod shutdown;
 mod sidecar;
 pub mod wait;

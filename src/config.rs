@@ -4,6 +4,8 @@
 //! get types, not text.
 
 mod cli;
+mod doubts;
+mod examined;
 mod files;
 mod resolver;
 mod role;
@@ -22,9 +24,10 @@ use std::time::Duration;
 use tracing::Level;
 
 pub use self::cli::{
-    Command, CredentialProcess, GetToken, InspectToken, Kubeconfig, Server, Shutdown, Usage, Wait,
-    parse,
+    Command, CredentialProcess, Doctor, GetToken, InspectToken, Kubeconfig, Server, Shutdown,
+    Usage, Wait, parse,
 };
+pub use self::examined::{Examined, examine};
 use self::resolver::Resolver;
 pub use self::running::{Running, Shown, ops, running};
 pub use self::settings::{SETTINGS, Setting};
@@ -34,6 +37,8 @@ use self::values::{
     absolute_path, boolean, duration_text, file_mode, imds_address, link_local_addresses,
     loopback_address, ops_address, path,
 };
+use self::walk::Parts;
+use crate::diagnosis::Diagnosis;
 use crate::outputs::authorization::Methods;
 use crate::outputs::files::FilesConfig;
 use crate::outputs::kubeconfig_file::EksConfig;
@@ -60,7 +65,7 @@ pub struct Config {
     /// Every setting with its value and origin, for the log. Without secrets.
     pub report: Vec<Reported>,
     /// What deserves a warning.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Diagnosis>,
 }
 
 /// From token to credentials, and to what they are good for.
@@ -169,11 +174,14 @@ pub fn load(
     resolver.asks_eks = resolver.sources.is_on("kubeconfig");
     let config = resolver.config();
     match config {
-        Some(config) if resolver.errors.is_empty() => Ok(Config {
-            report: resolver.report,
-            warnings: resolver.warnings,
-            ..config
-        }),
+        Some(config) if resolver.errors.is_empty() => {
+            resolver.warnings.extend(resolver.conflict());
+            Ok(Config {
+                report: resolver.report,
+                warnings: resolver.warnings,
+                ..config
+            })
+        }
         _ => Err(ConfigErrors(resolver.errors)),
     }
 }
@@ -250,6 +258,7 @@ pub fn role(
 }
 
 /// Where STS and EKS are, and how to get there.
+#[derive(Debug, Clone)]
 pub struct Endpoints {
     /// Another address of STS.
     pub sts: Option<EndpointUrl>,
@@ -260,7 +269,12 @@ pub struct Endpoints {
 impl Resolver {
     /// Every setting is looked at before the first `?`, so that all errors show.
     fn config(&mut self) -> Option<Config> {
-        let walk = self.walk();
+        let parts = self.parts();
+        self.config_with(parts)
+    }
+
+    fn config_with(&mut self, parts: Parts) -> Option<Config> {
+        let walk = self.whole(parts);
         let region = walk.as_ref().map(|walk| walk.sts.region.clone());
         let duration = walk.as_ref().map(|walk| walk.web_identity.duration);
         let doors = self.doors(duration);

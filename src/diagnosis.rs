@@ -69,6 +69,73 @@ pub fn word(text: &str) -> String {
     text.chars().filter(wordy).take(LONGEST).collect()
 }
 
+/// One word of a shell's command line, to be pasted.
+pub fn shell_word(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@+=,".contains(&b);
+    if !text.is_empty() && text.bytes().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// One thing that `doctor` looks at. Its id stands where there is nothing to find fault with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Kebab-case, stable, and no finding's.
+    pub id: &'static str,
+    /// What it looks at.
+    pub title: &'static str,
+}
+
+macro_rules! steps {
+    ($($name:ident = $id:literal: $title:literal;)*) => {
+        $(
+            #[doc = $title]
+            pub const $name: Step = Step { id: $id, title: $title };
+        )*
+        /// Every step, in the order in which they are shown.
+        pub const ALL: &[Step] = &[$($name),*];
+    };
+}
+
+/// The list of doctor's steps: the one home of their ids and titles.
+pub mod steps {
+    use super::Step;
+
+    steps! {
+        CONFIGURATION = "configuration": "settings and where they come from";
+        PRECEDENCE = "precedence": "settings that are in two places";
+        WEBHOOK = "webhook": "what the EKS webhook put into the pod";
+        SKIP_CONTAINERS = "skip-containers": "the containers that the EKS webhook shall skip";
+        APP_SDK = "app-sdk": "what an AWS SDK in the app's container asks";
+        KUBECONFIG = "kubeconfig": "the kubeconfig and what it runs";
+        TOKEN_FILE = "token-file": "the web identity token file";
+        TOKEN_MOUNT = "token-mount": "how the token is mounted";
+        TOKEN_TEXT = "token-text": "what stands around the token";
+        CLAIMS = "claims": "the token's claims";
+        TOKEN_ROTATION = "token-rotation": "the token's age";
+        ROLE = "role": "the role's ARN";
+        ANNOTATION = "annotation": "the service account's annotation";
+        STS_ADDRESS = "sts-address": "the name of the STS endpoint";
+        STS_CONNECTION = "sts-connection": "the connection to STS";
+        STS_ANSWER = "sts-answer": "an answer of STS, over TLS";
+        STS_CLOCK = "sts-clock": "the node's clock beside that of STS";
+        STS_REGION = "sts-region": "STS in the region for the role's account";
+        EXCHANGE = "exchange": "AssumeRoleWithWebIdentity";
+        SESSION_DURATION = "session-duration": "the duration beside the role's maximum";
+        CREDENTIALS = "credentials": "who the credentials are, and until when";
+        SIDECAR = "sidecar": "the running sidecar";
+        SIDECAR_DOOR = "sidecar-door": "the running sidecar's credentials door";
+        SIDECAR_CREDENTIALS = "sidecar-credentials": "what its doors give";
+        SIDECAR_EXPIRY = "sidecar-expiry": "how long that lives";
+        ASSUMED_ROLE = "assumed-role": "the role that is assumed from the pod's role";
+        EKS_TOKEN = "eks-token": "the EKS token by the rules of the cluster";
+        EKS_REPLAY = "eks-replay": "the EKS token, asked of STS as the cluster asks";
+        EKS_CLUSTER = "eks-cluster": "eks:DescribeCluster";
+        EKS_LOGIN = "eks-login": "the cluster, asked who comes in";
+    }
+}
+
 macro_rules! findings {
     ($($name:ident = $id:literal: $title:literal;)*) => {
         $(
@@ -87,6 +154,18 @@ pub mod findings {
     findings! {
         STARTING = "starting": "the first exchange is under way";
         DRAINING = "draining": "the sidecar was asked to stop and is draining";
+        CONFIGURATION_INVALID = "configuration-invalid": "the configuration has errors";
+        CONFIGURATION_DOUBTFUL = "configuration-doubtful": "something in the configuration will not do what it seems to";
+        CONFIGURATION_CONFLICT = "configuration-conflict": "two places give one setting different values";
+        FILE_HANGS = "file-hangs": "a file or its file system does not answer";
+        WEBHOOK_NOT_RUN = "webhook-not-run": "the EKS webhook has not changed this pod, and nothing else names a role";
+        WEBHOOK_INCOMPLETE = "webhook-incomplete": "only one of AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE is set";
+        APP_SDK_BYPASS = "app-sdk-bypass": "an AWS SDK in the app's container would not ask the sidecar";
+        APP_SDK_UNPOINTED = "app-sdk-unpointed": "nothing in the app's container points an AWS SDK to the sidecar";
+        APP_URI_UNRESOLVED = "app-uri-unresolved": "the address of the sidecar in the app's container has a variable in it that was never filled in";
+        APP_PROXY = "app-proxy": "the app's proxy would get the requests for the sidecar";
+        SKIP_CONTAINERS_BLANKS = "skip-containers-blanks": "the annotation skip-containers has blanks, which belong to the names for the EKS webhook";
+        SKIP_CONTAINERS_UNKNOWN = "skip-containers-unknown": "the annotation skip-containers names a container that the pod does not have";
         TOKEN_MISSING = "token-missing": "the web identity token file is not there";
         TOKEN_UNREADABLE = "token-unreadable": "the web identity token file cannot be read";
         TOKEN_NOT_A_FILE = "token-not-a-file": "the web identity token path is not a file";
@@ -94,6 +173,7 @@ pub mod findings {
         TOKEN_TOO_LARGE = "token-too-large": "the web identity token file is larger than any token that STS takes";
         TOKEN_NOT_UTF8 = "token-not-utf8": "the web identity token file is not text";
         TOKEN_NOT_ROTATING = "token-not-rotating": "the web identity token is mounted so that it will never rotate";
+        TOKEN_BLANKS = "token-blanks": "blanks or line breaks stand around the web identity token";
         TOKEN_NOT_A_JWT = "token-not-a-jwt": "the web identity token is not a JSON Web Token";
         CLAIM_MISSING = "claim-missing": "the web identity token lacks a claim";
         CLAIM_MALFORMED = "claim-malformed": "a claim of the web identity token has the wrong type";
@@ -103,6 +183,9 @@ pub mod findings {
         TOKEN_AUDIENCE = "token-audience": "the web identity token is for another audience";
         TOKEN_EXPIRED = "token-expired": "the web identity token has expired";
         TOKEN_NOT_YET_VALID = "token-not-yet-valid": "the web identity token is not valid yet";
+        TOKEN_ROTATION_LATE = "token-rotation-late": "the kubelet has not rotated the web identity token in time";
+        ROLE_OUT_OF_REACH = "role-out-of-reach": "the role is in another partition than the region";
+        ROLE_SERVICE_LINKED = "role-service-linked": "the role is a service-linked role, which only its service can assume";
         NOT_IN_CLUSTER = "not-in-cluster": "the environment does not say where the Kubernetes API is";
         API_TOKEN_MISSING = "api-token-missing": "the token for the Kubernetes API or the cluster's CA is not there or cannot be used";
         API_UNREACHABLE = "api-unreachable": "no usable answer from the Kubernetes API";
@@ -111,6 +194,9 @@ pub mod findings {
         SERVICE_ACCOUNT_NOT_FOUND = "service-account-not-found": "the Kubernetes API knows no service account of the token's name";
         ROLE_ANNOTATION_MISSING = "role-annotation-missing": "the service account has no annotation that names a role";
         ROLE_ANNOTATION_INVALID = "role-annotation-invalid": "an annotation of the service account cannot be used";
+        ROLE_ANNOTATION_STALE = "role-annotation-stale": "AWS_ROLE_ARN names another role than the service account's annotation";
+        PROXY_UNREACHABLE = "proxy-unreachable": "the proxy on the way to STS cannot be reached";
+        PROXY_REFUSED = "proxy-refused": "the proxy does not let the pod through to STS";
         STS_DNS = "sts-dns": "the name of the STS endpoint cannot be resolved";
         STS_CONNECT = "sts-connect": "no connection to the STS endpoint";
         STS_TLS = "sts-tls": "the certificate of the STS endpoint is not trusted";
@@ -119,6 +205,7 @@ pub mod findings {
         STS_THROTTLED = "sts-throttled": "STS throttled the request";
         STS_GARBLED = "sts-garbled": "the answer of the STS endpoint was no answer of STS";
         STS_USELESS_CREDENTIALS = "sts-useless-credentials": "STS answered with credentials that are empty or expired";
+        CLOCK_WRONG = "clock-wrong": "the node's clock is not that of STS";
         STS_ACCESS_DENIED = "sts-access-denied": "STS does not let this service account assume the role";
         STS_NO_PROVIDER = "sts-no-provider": "the role's account has no IAM OIDC provider for the token's issuer";
         STS_AUDIENCE = "sts-audience": "the IAM OIDC provider does not list the token's audience";
@@ -134,6 +221,15 @@ pub mod findings {
         STS_DURATION = "sts-duration": "the role's maximum session duration is shorter than the duration asked for";
         STS_INVALID_REQUEST = "sts-invalid-request": "STS found a parameter of the request invalid";
         STS_REFUSED = "sts-refused": "STS refused the request with a code that is not in the table";
+        CREDENTIALS_REFUSED = "credentials-refused": "STS does not accept the credentials that it has given";
+        SIDECAR_NOT_RUNNING = "sidecar-not-running": "no sidecar answers where this container is told to ask";
+        SIDECAR_STRANGER = "sidecar-stranger": "what answers at the sidecar's address is no irsa-sidecar";
+        SIDECAR_HANGS = "sidecar-hangs": "the running sidecar does not answer in time";
+        SIDECAR_REFUSED = "sidecar-refused": "the running sidecar does not accept what this container shows it";
+        SIDECAR_UNAVAILABLE = "sidecar-unavailable": "the running sidecar has no credentials to give";
+        SIDECAR_DIFFERS = "sidecar-differs": "the running sidecar's doors do not give the same credentials";
+        SIDECAR_OTHER_ROLE = "sidecar-other-role": "the running sidecar serves another role than the one that is configured here";
+        SIDECAR_EXPIRING = "sidecar-expiring": "the credentials that the sidecar serves expire so soon that SDKs ask for them again and again";
         ASSUME_ROLE_DENIED = "assume-role-denied": "STS does not let the pod's role assume the other role";
         ASSUME_ROLE_CREDENTIALS = "assume-role-credentials": "STS rejected the credentials of the pod's role";
         TOO_MANY_ROLES = "too-many-roles": "too many roles are assumed from the pod's role";
@@ -158,6 +254,13 @@ pub mod findings {
         EKS_UNAVAILABLE = "eks-unavailable": "EKS answered that it cannot serve the request now";
         EKS_GARBLED = "eks-garbled": "the answer of the EKS endpoint was no answer of EKS";
         EKS_REFUSED = "eks-refused": "EKS refused the request with a code that is not in the table";
+        EKS_UNAUTHORIZED = "eks-unauthorized": "the cluster does not let this identity in";
+        EKS_API_UNREACHABLE = "eks-api-unreachable": "no usable answer from the cluster's API server";
+        KUBECONFIG_UNREADABLE = "kubeconfig-unreadable": "kubectl cannot read or use the kubeconfig";
+        KUBECONFIG_COMMAND_MISSING = "kubeconfig-command-missing": "the command that the kubeconfig runs is not in PATH";
+        KUBECONFIG_API_VERSION = "kubeconfig-api-version": "the kubeconfig asks its command for a version that kubectl no longer takes";
+        KUBECONFIG_TOKEN_FILE = "kubeconfig-token-file": "the token that the kubeconfig names is not there, or none that a cluster takes";
+        KUBECONFIG_PLAIN_HTTP = "kubeconfig-plain-http": "the kubeconfig's server is plain http, over which no token is sent";
         FILE_NOT_WRITTEN = "file-not-written": "a file that was asked for cannot be written";
         FILES_PENDING = "files-pending": "the files that were asked for are not written yet";
         LINK_LOCAL_NODE_NAMESPACE = "link-local-node-namespace": "the network namespace is the node's own, not a pod's";
@@ -173,12 +276,11 @@ mod tests {
     #[test]
     fn finding_ids_are_unique_and_kebab_case() {
         let mut seen = std::collections::BTreeSet::new();
-        for finding in findings::ALL {
-            assert!(seen.insert(finding.id), "{} stands twice", finding.id);
+        let findings = findings::ALL.iter().map(|finding| finding.id);
+        for id in findings.chain(steps::ALL.iter().map(|step| step.id)) {
+            assert!(seen.insert(id), "{id} stands twice");
             assert!(
-                finding
-                    .id
-                    .chars()
+                id.chars()
                     .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
             );
         }
@@ -189,6 +291,20 @@ mod tests {
         assert_eq!(quote("a\nb\u{1b}[31m"), r#""a\nb\u{1b}[31m""#);
         let long = "é".repeat(5_000);
         assert!(quote(&long).ends_with("and 4800 more characters"));
+    }
+
+    #[test]
+    fn what_is_pasted_into_a_shell_is_one_word_and_no_more() {
+        for (text, written) in [
+            ("demo", "demo"),
+            ("my cluster", "'my cluster'"),
+            ("a;b", "'a;b'"),
+            ("$(reboot)", "'$(reboot)'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(text), written);
+        }
     }
 
     #[test]

@@ -15,7 +15,6 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub use self::answer::is_api_server;
-use self::error::Asked;
 pub use self::error::{EksError, EksErrorKind};
 use crate::clock::{Clock, END_OF_TIME};
 use crate::credentials::Credentials;
@@ -37,6 +36,21 @@ pub struct Cluster {
     pub certificate_authority_data: String,
     /// On an Outpost a token is signed for this id and not for the name.
     pub outpost_id: Option<String>,
+    /// Where it looks up who may come in.
+    pub authentication_mode: AuthenticationMode,
+}
+
+/// Where a cluster looks up who may come in.
+///
+/// <https://docs.aws.amazon.com/eks/latest/userguide/setting-up-access-entries.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthenticationMode {
+    /// `CONFIG_MAP`: `aws-auth` alone.
+    ConfigMap,
+    /// `API_AND_CONFIG_MAP`: access entries first.
+    ApiAndConfigMap,
+    /// `API`: access entries alone.
+    Api,
 }
 
 /// Asks the EKS API at `base_url` for a cluster, within 10 s.
@@ -54,15 +68,7 @@ pub async fn describe_cluster(
         Ok(Err(kind)) => kind,
         Err(_) => EksErrorKind::TimedOut,
     };
-    Err(EksError {
-        kind,
-        asked: Asked {
-            cluster: name.to_string(),
-            region: region.clone(),
-            endpoint: base_url.to_owned(),
-            role: credentials.role_arn().to_owned(),
-        },
-    })
+    Err(EksError::new(kind, base_url, credentials, region, name))
 }
 
 async fn ask(

@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::diagnosis::shell_word;
 use crate::partition::Partition;
 use crate::role::RoleArn;
 
@@ -129,6 +130,22 @@ impl Identity {
         })
     }
 
+    /// The one that sessions of this role have, where STS was not asked.
+    pub fn of_session(role: &RoleArn, session_name: &str) -> Result<Self, IdentityError> {
+        let (_, with_path, partition) = canonicalize(role.as_str())?;
+        let (account, name) = (role.account(), last(&with_path));
+        let partition_name = partition.name;
+        Ok(Identity {
+            account: account.to_owned(),
+            arn: format!("arn:{partition_name}:sts::{account}:assumed-role/{name}/{session_name}"),
+            user_id: String::new(),
+            session_name: Some(session_name.to_owned()),
+            principal: Principal::AssumedRole,
+            canonical_arn: without_path(&with_path),
+            partition,
+        })
+    }
+
     /// Role or user, without path.
     pub fn name(&self) -> &str {
         last(&self.canonical_arn)
@@ -167,8 +184,8 @@ impl Identity {
         let principal = role.map_or(self.canonical_arn.as_str(), RoleArn::as_str);
         let whom = format!(
             "--cluster-name {} --principal-arn {}",
-            word(cluster),
-            word(principal)
+            shell_word(cluster),
+            shell_word(principal)
         );
         let partition = self.partition.name;
         let path_unknown = role.is_none() && self.principal == Principal::AssumedRole;
@@ -237,13 +254,4 @@ fn without_path(arn: &str) -> String {
         Some((front, _)) => format!("{front}:role/{}", last(arn)),
         None => arn.to_owned(),
     }
-}
-
-/// One word of a shell's command line.
-fn word(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@+=,".contains(&b);
-    if !text.is_empty() && text.bytes().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }

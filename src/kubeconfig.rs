@@ -6,11 +6,13 @@
 mod entry;
 mod error;
 mod file;
+mod used;
 mod yaml;
 
 pub use self::entry::{CertificateAuthority, Credential, Entry};
 pub use self::error::KubeconfigError;
 pub use self::file::{read, target, write};
+pub use self::used::{Exec, Login, Unusable, Used, files, used};
 use self::yaml::{Node, Scalar};
 
 /// The content of a kubeconfig that held `existing` and gets these entries; `current` becomes its current context.

@@ -63,6 +63,8 @@ pub mod outputs;
 pub mod ops;
 // Logs.
 pub mod telemetry;
+// The way from token file to cluster, judged step by step.
+pub mod doctor;
 // From text in three spellings to every component's `Config`.
 pub mod config;
 // The subcommands that end by themselves.

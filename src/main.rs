@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use irsa_sidecar::commands::{
-    Environment, Failure, Output, credential_process, get_token, inspect_token, install,
+    Environment, Failure, Output, credential_process, doctor, get_token, inspect_token, install,
     kubeconfig, link_local, say, shutdown, wait,
 };
 use irsa_sidecar::config::{self, Command, Config, Flags};
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Ok(Command::InspectToken(asked)) => run(inspect_token::run(asked, environment())),
         Ok(Command::Kubeconfig(asked)) => run(kubeconfig::run(asked, environment())),
         Ok(Command::CredentialProcess(asked)) => run(credential_process::run(asked, environment())),
+        Ok(Command::Doctor(asked)) => run(doctor::run(*asked, environment())),
         Ok(Command::LinkLocal(wanted)) => run(link_local::run(wanted)),
         Ok(Command::Wait(asked)) => run(wait::run(asked, environment())),
         Ok(Command::Shutdown(asked)) => run(shutdown::run(asked, environment())),

@@ -31,7 +31,7 @@ use crate::sts::StsError;
 use crate::token::TokenError;
 
 /// What every role allows, and the most that a role assumed from another role is given.
-const DURATION_OF_EVERY_ROLE: Duration = Duration::from_secs(3600);
+pub const DURATION_OF_EVERY_ROLE: Duration = Duration::from_secs(3600);
 
 /// How soon STS is asked again for the time that it did not tell.
 const BETWEEN_QUESTIONS: Duration = Duration::from_secs(5);

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -87,7 +88,7 @@ pub async fn replay(
     if reply.status == 200 {
         return Identity::from_json(&reply.body).map_err(ReplayError::Identity);
     }
-    let (code, message) = refusal(&reply.body);
+    let (code, message) = refusal(&reply.body, &session_token(target.expose()));
     let throttled = reply
         .body
         .windows(THROTTLING.len())
@@ -125,8 +126,21 @@ impl ReplayConfig {
     }
 }
 
-/// Code and words of STS. Some texts repeat the whole request: only what stands before it is kept.
-fn refusal(body: &[u8]) -> (String, String) {
+/// The secret in a presigned request, as STS reads it.
+fn session_token(target: &str) -> Zeroizing<String> {
+    const NAME: &str = "X-Amz-Security-Token";
+    let mut parameters = target
+        .split(['?', '&'])
+        .filter_map(|parameter| parameter.split_once('='));
+    let found = parameters.find(|(name, _)| name.eq_ignore_ascii_case(NAME));
+    let encoded = found.map(|(_, value)| value);
+    let decoded = percent_decode_str(encoded.unwrap_or_default()).decode_utf8_lossy();
+    Zeroizing::new(decoded.into_owned())
+}
+
+/// Code and words of STS, without the session token that was sent. Some texts repeat the whole request: only what stands
+/// before it is kept.
+fn refusal(body: &[u8], session_token: &str) -> (String, String) {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Body {
@@ -142,7 +156,7 @@ fn refusal(body: &[u8]) -> (String, String) {
     let Ok(Body { error }) = serde_json::from_slice(body) else {
         return (String::new(), String::new());
     };
-    let message = scrub(&error.message, "");
+    let message = scrub(&error.message, session_token);
     let ends = ["X-Amz-", "GET\n"];
     let end = ends.iter().filter_map(|end| message.find(end)).min();
     let message = &message[..end.unwrap_or(message.len())];
@@ -303,12 +317,23 @@ mod tests {
     #[test]
     fn what_sts_repeats_of_the_request_is_cut_off() {
         let body = br#"{"Error":{"Code":"SignatureDoesNotMatch","Message":"The request signature we calculated does not match. The Canonical String for this request should have been\n'GET\n/\nX-Amz-Security-Token=hunter2'","Type":"Sender"},"RequestId":"1"}"#;
-        let (code, message) = refusal(body);
+        let (code, message) = refusal(body, "");
         assert_eq!(code, "SignatureDoesNotMatch");
         assert_eq!(
             message,
             "The request signature we calculated does not match."
         );
-        assert_eq!(refusal(b"<html>"), (String::new(), String::new()));
+        assert_eq!(refusal(b"<html>", ""), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn a_session_token_that_sts_quotes_is_not_repeated() {
+        let target = "/?Action=GetCallerIdentity&X-Amz-Security-Token=hunter2%2F%2B%3D%3D&X-Amz-Signature=00";
+        let token = session_token(target);
+        assert_eq!(*token, "hunter2/+==");
+        let body = br#"{"Error":{"Code":"ValidationError","Message":"Value 'hunter2/+==' at 'securityToken'"}}"#;
+        let (_, message) = refusal(body, &token);
+        assert_eq!(message, "Value '[token]' at 'securityToken'");
+        assert_eq!(*session_token("/?Action=GetCallerIdentity"), "");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::claims::{Claims, Kubernetes};
-use crate::diagnosis::quote;
+use crate::diagnosis::{Diagnosis, findings, quote};
 use crate::partition::Partition;
 
 /// `arn:PARTITION:iam::ACCOUNT:role/[PATH/]NAME`; nothing else can be assumed.
@@ -74,11 +74,50 @@ impl RoleArn {
         self.0.split(':').nth(1).unwrap_or_default()
     }
 
+    /// What stands after the path: by it IAM's commands know the role.
+    pub fn name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
     /// Why no STS of `region` can know this role; `None` where it can, or where the region is none that we know.
     pub fn out_of_reach(&self, region: &str) -> Option<String> {
         let (ours, theirs) = (self.partition(), Partition::of_region(region)?.name);
         (ours != theirs)
             .then(|| format!("it is in the partition {ours}, and the region {region} in {theirs}"))
+    }
+
+    /// Whether only a service of AWS can assume it.
+    fn is_service_linked(&self) -> bool {
+        self.0.contains(":role/aws-service-role/")
+    }
+
+    /// Why no STS of `region` gives anybody in a pod a session of it, whatever its trust policy says.
+    pub fn diagnosis(&self, region: &str) -> Option<Diagnosis> {
+        if self.is_service_linked() {
+            return Some(Diagnosis {
+                finding: findings::ROLE_SERVICE_LINKED,
+                found: format!("the role is {self}: {SERVICE_LINKED}"),
+                expected: "a role whose trust policy can name the service account".into(),
+                fix: "make a role of your own, attach the policies that the app needs, and set role-arn, or the service account's annotation role-arn, to its ARN".into(),
+            });
+        }
+        let problem = self.out_of_reach(region)?;
+        let (ours, theirs) = (self.partition(), Partition::of_region(region)?.name);
+        Some(Diagnosis {
+            finding: findings::ROLE_OUT_OF_REACH,
+            found: format!("the role is {self}: {problem}"),
+            expected: "role and region in one partition: STS there will not know the role".into(),
+            fix: format!(
+                "set role-arn to a role of an account in {theirs}, arn:{theirs}:iam::ACCOUNT:role/NAME, or region to one in {ours}"
+            ),
+        })
+    }
+
+    /// What stands between `role/` and the name: `team/`, or nothing.
+    pub fn path(&self) -> &str {
+        let resource = self.0.splitn(6, ':').last().unwrap_or_default();
+        let name = resource.strip_prefix("role/").unwrap_or_default();
+        name.rsplit_once('/').map_or("", |(path, _)| path)
     }
 
     /// The whole ARN.
@@ -93,16 +132,16 @@ impl fmt::Display for RoleArn {
     }
 }
 
+const SERVICE_LINKED: &str = "it is a service-linked role, which only its service can assume";
+
 /// People give user ARNs and service roles here.
-pub const WHAT_ROLE_ARN_IS_FOR: &str = "--role-arn (role-arn) is for another role, which is assumed from the pod's role before the EKS token is signed; leave it out to be the pod's role itself";
+pub const WHAT_ROLE_ARN_IS_FOR: &str = "--role-arn of get-token and kubeconfig (role-arn of /v1/eks-token, --assume-role-arn of doctor) is for another role, which is assumed from the pod's role before the EKS token is signed; leave it out to be the pod's role itself";
 
 /// The role to assume from the pod's role.
 pub fn role_to_assume(text: &str) -> Result<RoleArn, String> {
     const EXPECTED: &str = "expected arn:aws:iam::ACCOUNT:role/NAME";
     let problem = match text.parse::<RoleArn>() {
-        Ok(role) if role.0.contains(":role/aws-service-role/") => {
-            "it is a service-linked role, which only its service can assume".to_owned()
-        }
+        Ok(role) if role.is_service_linked() => SERVICE_LINKED.to_owned(),
         Ok(role) => return Ok(role),
         Err(_) if text.contains(":user/") => {
             "it is the ARN of a user, and nobody can assume a user".to_owned()
@@ -204,6 +243,16 @@ mod tests {
             "arn:aws-iso-b:iam::111122223333:role/app",
         ] {
             assert_eq!(arn.parse::<RoleArn>().unwrap().account(), "111122223333");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_role_is_without_its_path() {
+        for arn in [
+            "arn:aws:iam::111122223333:role/app",
+            "arn:aws-cn:iam::111122223333:role/team/sub/app",
+        ] {
+            assert_eq!(arn.parse::<RoleArn>().unwrap().name(), "app");
         }
     }
 

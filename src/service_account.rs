@@ -94,6 +94,20 @@ impl KubernetesApi {
             server: in_cluster::server(host, port),
         }
     }
+
+    /// What is said of an answer that did not come in time.
+    pub fn unreachable(&self, account: &ServiceAccountName, cause: String) -> ServiceAccountError {
+        let server = self.server.clone().unwrap_or_default();
+        ServiceAccountError::new(
+            account,
+            ServiceAccountErrorKind::Unreachable { server, cause },
+        )
+    }
+
+    /// Its address.
+    pub fn server(&self) -> Result<&str, &NotInCluster> {
+        self.server.as_deref()
+    }
 }
 
 impl Api for KubernetesApi {

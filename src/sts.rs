@@ -5,7 +5,9 @@
 
 mod endpoint;
 mod error;
+mod fix;
 mod table;
+mod trust_policy;
 
 use std::future::Future;
 use std::time::Duration;
@@ -20,7 +22,8 @@ use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::http::http_client_fn;
 
-use self::error::Asked;
+pub use self::endpoint::{Endpoint, first_hop};
+use self::error::{Asked, By};
 pub use self::error::{StsError, StsErrorKind};
 use crate::claims::Claims;
 use crate::clock::Clock;
@@ -69,7 +72,7 @@ pub trait Exchange {
 }
 
 /// Which STS, and how to get there.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StsConfig {
     /// The region whose endpoint is used.
     pub region: String,
@@ -88,8 +91,18 @@ pub struct StsConfig {
 pub struct Sts {
     client: aws_sdk_sts::Client,
     transport: Transport,
-    endpoint: String,
+    endpoint: Endpoint,
+    region: String,
     clock: Clock,
+}
+
+/// Who STS says that the credentials are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Of the session.
+    pub arn: String,
+    /// Twelve digits.
+    pub account: String,
 }
 
 impl Sts {
@@ -117,7 +130,8 @@ impl Sts {
         Sts {
             client: aws_sdk_sts::Client::from_conf(sdk.build()),
             transport,
-            endpoint: endpoint::base_url(config),
+            endpoint: Endpoint::of(config),
+            region: config.region.clone(),
             clock,
         }
     }
@@ -127,15 +141,6 @@ impl Sts {
     /// Assumes another role. The request is signed at corrected time, so a wrong clock does not matter.
     pub async fn assume_role(&self, request: &AssumeRole<'_>) -> Result<Credentials, StsError> {
         let own = request.credentials;
-        let signer = sdk::Credentials::new(
-            own.access_key_id(),
-            own.secret_access_key().expose(),
-            Some(own.session_token().expose().to_owned()),
-            None,
-            "irsa-sidecar",
-        );
-        let signed = aws_sdk_sts::Config::builder()
-            .credentials_provider(SharedCredentialsProvider::new(signer));
         let sent = self
             .client
             .assume_role()
@@ -143,9 +148,10 @@ impl Sts {
             .role_session_name(own.session_name())
             .duration_seconds(seconds(request.duration))
             .customize()
-            .config_override(signed)
+            .config_override(signed_by(own))
             .send();
-        let asked = Asked::by_role(own.role_arn(), request.role, &self.endpoint);
+        let by = By::Role(own.role_arn().to_owned());
+        let asked = self.asked(request.role, request.duration, by);
         match sent.await {
             Ok(answer) => Answer {
                 credentials: answer.credentials,
@@ -161,6 +167,56 @@ impl Sts {
             }
         }
     }
+
+    /// Asks whose these credentials of `role` are. No policy of the role can forbid it.
+    pub async fn caller(&self, own: &Credentials, role: &RoleArn) -> Result<Caller, StsError> {
+        let sent = self
+            .client
+            .get_caller_identity()
+            .customize()
+            .config_override(signed_by(own))
+            .send();
+        match sent.await {
+            Ok(answer) => answer
+                .arn
+                .zip(answer.account)
+                .map(|(arn, account)| Caller { arn, account })
+                .ok_or_else(|| StsError::of(StsErrorKind::Garbled { status: Some(200) })),
+            Err(error) => {
+                let by = By::Itself(own.access_key_id().to_owned());
+                let asked = self.asked(role, own.lifetime(), by);
+                let sent = own.session_token().expose();
+                Err(StsError::from_sdk(&error, asked, sent))
+            }
+        }
+    }
+
+    /// The error of an exchange for which nobody waits any longer.
+    pub fn late(&self, request: &AssumeRoleWithWebIdentity<'_>) -> StsError {
+        let by = By::token(request.claims);
+        StsError::late(self.asked(request.role, request.duration, by))
+    }
+
+    fn asked(&self, role: &RoleArn, duration: Duration, by: By) -> Asked {
+        Asked {
+            role: role.clone(),
+            duration,
+            endpoint: self.endpoint.clone(),
+            region: self.region.clone(),
+            by,
+        }
+    }
+}
+
+fn signed_by(own: &Credentials) -> sdk::Builder {
+    let signer = sdk::Credentials::new(
+        own.access_key_id(),
+        own.secret_access_key().expose(),
+        Some(own.session_token().expose().to_owned()),
+        None,
+        "irsa-sidecar",
+    );
+    aws_sdk_sts::Config::builder().credentials_provider(SharedCredentialsProvider::new(signer))
 }
 
 impl Exchange for Sts {
@@ -176,7 +232,8 @@ impl Exchange for Sts {
             .web_identity_token(request.token.expose())
             .duration_seconds(seconds(request.duration))
             .send();
-        let asked = Asked::by_token(request.claims, request.role, &self.endpoint);
+        let by = By::token(request.claims);
+        let asked = self.asked(request.role, request.duration, by);
         match sent.await {
             Ok(answer) => Answer {
                 credentials: answer.credentials,
@@ -191,7 +248,7 @@ impl Exchange for Sts {
     }
 
     async fn ask_time(&self) {
-        self.transport.ask_time(&self.endpoint).await;
+        self.transport.ask_time(self.endpoint.url()).await;
     }
 }
 

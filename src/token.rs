@@ -4,7 +4,7 @@
 //! in the Kubernetes documentation for the layout that [`mount`] looks at.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -32,6 +32,17 @@ impl WebIdentityToken {
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
+}
+
+/// A token, and what there was to see of its file.
+#[derive(Debug)]
+pub struct Seen {
+    /// The token.
+    pub token: WebIdentityToken,
+    /// How many bytes of blanks and line breaks stood before it and behind it.
+    pub around: (usize, usize),
+    /// `(mode, uid, gid)` of the file.
+    pub file: (u32, u32, u32),
 }
 
 /// Why there is no token to look at.
@@ -78,9 +89,14 @@ pub enum Mount {
 
 /// Reads the token. What vanishes in the middle of the kubelet's swap is tried again for 80 ms.
 pub async fn read(path: &Path) -> Result<WebIdentityToken, TokenError> {
+    see(path).await.map(|seen| seen.token)
+}
+
+/// The same, with what there is to see of the file.
+pub async fn see(path: &Path) -> Result<Seen, TokenError> {
     let mut attempt = 1;
     loop {
-        match read_once(path) {
+        match see_once(path) {
             Err(TokenError {
                 kind: TokenErrorKind::Missing,
                 ..
@@ -93,6 +109,10 @@ pub async fn read(path: &Path) -> Result<WebIdentityToken, TokenError> {
 
 /// One attempt to read the token; for callers that cannot wait.
 pub fn read_once(path: &Path) -> Result<WebIdentityToken, TokenError> {
+    see_once(path).map(|seen| seen.token)
+}
+
+fn see_once(path: &Path) -> Result<Seen, TokenError> {
     let fail = |kind| TokenError {
         path: path.to_owned(),
         kind,
@@ -110,7 +130,12 @@ pub fn read_once(path: &Path) -> Result<WebIdentityToken, TokenError> {
     file.take(LONGEST_FILE + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| fail(explain(path, error)))?;
-    parse(&bytes, metadata.len()).map_err(fail)
+    let (token, around) = parse(&bytes, metadata.len()).map_err(fail)?;
+    Ok(Seen {
+        token,
+        around,
+        file: mode_and_owner(&metadata),
+    })
 }
 
 /// Looks at how the token is mounted.
@@ -133,6 +158,20 @@ pub fn not_rotating(path: &Path) -> Diagnosis {
     }
 }
 
+/// What to say about anything around the token in its file.
+pub fn blanks(path: &Path, (before, behind): (usize, usize)) -> Diagnosis {
+    Diagnosis {
+        finding: findings::TOKEN_BLANKS,
+        found: format!(
+            "{} holds {before} bytes of blanks or line breaks before the token and {behind} behind it",
+            path.display()
+        ),
+        expected: "the token alone, as the kubelet writes it".into(),
+        fix: "mount the projected volume itself and set --token-file to the file in it: whatever has written this file will not rotate the token either; the sidecar leaves the blanks away, and other programs that read the file may send them to STS"
+            .into(),
+    }
+}
+
 /// `O_NONBLOCK`: a pipe at this path must not hang us.
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new()
@@ -146,34 +185,44 @@ fn explain(path: &Path, error: io::Error) -> TokenErrorKind {
         io::ErrorKind::NotFound => TokenErrorKind::Missing,
         io::ErrorKind::IsADirectory => TokenErrorKind::NotAFile,
         io::ErrorKind::PermissionDenied => TokenErrorKind::Forbidden {
-            file: fs::metadata(path)
-                .ok()
-                .map(|found| (found.mode() & 0o7777, found.uid(), found.gid())),
+            file: fs::metadata(path).ok().map(|found| mode_and_owner(&found)),
             user: own_user(),
         },
         _ => TokenErrorKind::Unreadable(error),
     }
 }
 
-/// `/proc/self` belongs to the effective user: the id without a line of unsafe code.
-fn own_user() -> u32 {
+fn mode_and_owner(file: &Metadata) -> (u32, u32, u32) {
+    (file.mode() & 0o7777, file.uid(), file.gid())
+}
+
+/// The effective user of this process, to whom `/proc/self` belongs: the id without a line of unsafe code.
+pub fn own_user() -> u32 {
     fs::metadata("/proc/self").map_or(u32::MAX, |me| me.uid())
 }
 
-fn parse(bytes: &[u8], file_size: u64) -> Result<WebIdentityToken, TokenErrorKind> {
+fn parse(
+    bytes: &[u8],
+    file_size: u64,
+) -> Result<(WebIdentityToken, (usize, usize)), TokenErrorKind> {
     let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if read > LONGEST_FILE {
         return Err(TokenErrorKind::TooLarge(file_size.max(read)));
     }
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| TokenErrorKind::NotUtf8(error.valid_up_to()))?
-        .trim();
+    let whole =
+        std::str::from_utf8(bytes).map_err(|error| TokenErrorKind::NotUtf8(error.valid_up_to()))?;
+    let text = whole.trim();
+    let before = whole.len() - whole.trim_start().len();
+    let behind = whole.len() - whole.trim_end().len();
     match text.len() {
         0 => Err(TokenErrorKind::Empty),
         length if length > LONGEST_TOKEN => {
             Err(TokenErrorKind::TooLarge(length.try_into().unwrap_or(read)))
         }
-        _ => Ok(WebIdentityToken(Secret::new(text.to_owned()))),
+        _ => Ok((
+            WebIdentityToken(Secret::new(text.to_owned())),
+            (before, behind),
+        )),
     }
 }
 
@@ -287,11 +336,11 @@ mod tests {
     #[test]
     fn the_longest_token_that_sts_takes_is_read_and_blanks_are_trimmed() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), format!(" {}\n", "x".repeat(LONGEST_TOKEN))).unwrap();
-        assert_eq!(
-            read_once(file.path()).unwrap().expose().len(),
-            LONGEST_TOKEN
-        );
+        fs::write(file.path(), format!(" {}\n\n", "x".repeat(LONGEST_TOKEN))).unwrap();
+        let seen = see_once(file.path()).unwrap();
+        assert_eq!(seen.token.expose().len(), LONGEST_TOKEN);
+        assert_eq!(seen.around, (1, 2));
+        assert_eq!(seen.file.1, own_user());
     }
 
     #[test]

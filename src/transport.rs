@@ -5,6 +5,7 @@
 
 mod connector;
 mod endpoint_url;
+mod first_hop;
 mod trust;
 
 use std::fmt;
@@ -17,7 +18,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 
 pub use self::endpoint_url::{EndpointUrl, EndpointUrlError};
-pub use self::trust::{Trust, TrustError};
+pub use self::first_hop::FirstHop;
+pub use self::trust::{Flaw, Trust, TrustError};
 use crate::clock::Clock;
 use crate::secret::{Secret, without_password};
 
@@ -121,7 +123,32 @@ impl Transport {
         url: &str,
         headers: &[(&'static str, String)],
     ) -> Result<Reply, TransportError> {
-        let mut request = HttpRequest::new(SdkBody::empty());
+        self.send(HttpRequest::new(SdkBody::empty()), url, headers)
+            .await
+    }
+
+    /// One POST of JSON.
+    pub async fn post(
+        &self,
+        url: &str,
+        headers: &[(&'static str, String)],
+        json: &str,
+    ) -> Result<Reply, TransportError> {
+        let mut request = HttpRequest::new(SdkBody::from(json));
+        let invalid = |_| TransportError::Unreachable("this request cannot be sent".to_owned());
+        request.set_method("POST").map_err(invalid)?;
+        request
+            .headers_mut()
+            .insert("content-type", "application/json");
+        self.send(request, url, headers).await
+    }
+
+    async fn send(
+        &self,
+        mut request: HttpRequest,
+        url: &str,
+        headers: &[(&'static str, String)],
+    ) -> Result<Reply, TransportError> {
         let invalid = |what: &str| TransportError::Unreachable(format!("{what} cannot be sent"));
         request.set_uri(url).map_err(|_| invalid("this URL"))?;
         for (name, value) in headers {
@@ -175,13 +202,37 @@ impl fmt::Display for TransportError {
 
 impl std::error::Error for TransportError {}
 
-/// The last cause in the chain: "Connection refused", not "dispatch failure".
+/// How a cause begins that lies before the proxy, …
+pub const PROXY_UNREACHABLE: &str = "the proxy cannot be reached";
+/// … or is the proxy's answer to CONNECT.
+pub const PROXY_REFUSES: &str = "the proxy refuses";
+/// … because of who asks.
+pub const PROXY_WANTS_A_PASSWORD: &str = "the proxy wants a user name and a password (407)";
+
+/// The last cause in the chain: "Connection refused", not "dispatch failure". Where it is about the proxy and not about
+/// the host behind it, it says so.
 pub fn innermost(error: Option<&(dyn std::error::Error + 'static)>) -> String {
     let mut cause = error;
     let mut words = String::from("no cause given");
+    let mut is_of_proxy = false;
     while let Some(error) = cause {
         words = error.to_string();
+        // The type of the HTTP client's error is not public.
+        match words.strip_prefix("tunnel error: ") {
+            None => {}
+            Some("proxy authorization required") => return PROXY_WANTS_A_PASSWORD.to_owned(),
+            Some("unsuccessful" | "proxy response headers too long") => {
+                return format!("{PROXY_REFUSES}: its answer to CONNECT is not 200");
+            }
+            Some(other) => {
+                is_of_proxy = true;
+                words = other.to_owned();
+            }
+        }
         cause = error.source();
     }
-    words
+    match is_of_proxy {
+        true => format!("{PROXY_UNREACHABLE}: {words}"),
+        false => words,
+    }
 }

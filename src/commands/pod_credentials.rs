@@ -47,7 +47,7 @@ pub(super) async fn obtain(
 
 /// The one body that every door gives out. Whether it is alive the sidecar has judged, by the clock of STS; this process
 /// knows only the node's, which may be wrong, until EKS tells its own.
-fn parse(document: &[u8]) -> Option<Credentials> {
+pub(super) fn parse(document: &[u8]) -> Option<Credentials> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Document {
@@ -73,7 +73,7 @@ fn parse(document: &[u8]) -> Option<Credentials> {
         account_id: found.account_id,
         role_arn: found.role_arn,
         // Not in the document, and needed only to assume a role.
-        session_name: String::new(),
+        session_name: "irsa-sidecar".into(),
     };
     Credentials::new(session, handed_out, LONGEST).ok()
 }

@@ -1,5 +1,6 @@
 //! Asking the running sidecar, over its own credentials door.
 
+use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,13 +12,16 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use super::Failure;
 use crate::config::{Running, Shown};
 use crate::diagnosis::word;
+use crate::outputs::container_credentials::CREDENTIALS_BY_SECRET;
 
 /// The sidecar holds a request for an EKS token for up to 10 s.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -47,37 +51,85 @@ async fn ask(
     let address = running.address;
     let failed = |what: String| Failure::Failed(format!("the sidecar at {address} {what}"));
     let late = |_| failed(format!("did not answer within {} s", TIMEOUT.as_secs()));
-    let deadline = Instant::now() + TIMEOUT;
-    let connecting = timeout_at(deadline, TcpStream::connect(address));
-    let stream = match connecting.await.map_err(late)? {
+    let sent = timeout(TIMEOUT, send(running, method, target)).await;
+    match sent.map_err(late)? {
+        Ok(answer) if answer.status == wanted => Ok(Some(answer.body)),
+        Ok(answer) => Err(failed(format!("answered {}", answer.words()))),
+        Err(Unanswered::Nobody) => Ok(None),
+        Err(Unanswered::Broken(what)) => Err(failed(what)),
+        Err(Unanswered::Unsendable(words)) => Err(Failure::Failed(words)),
+    }
+}
+
+/// What the sidecar answered, whatever it is.
+pub(super) struct Answered {
+    pub(super) status: StatusCode,
+    /// May hold credentials.
+    pub(super) body: Bytes,
+    /// Why nothing was shown.
+    unread: Option<String>,
+}
+
+/// Why there is no answer.
+pub(super) enum Unanswered {
+    /// Nothing listens.
+    Nobody,
+    /// It broke off, in words that follow "the sidecar at ADDRESS".
+    Broken(String),
+    /// What is to be shown cannot be.
+    Unsendable(String),
+}
+
+impl Answered {
+    /// Whether it speaks as a sidecar does.
+    pub(super) fn is_ours(&self) -> bool {
+        serde_json::from_slice::<Refusal>(&self.body).is_ok()
+    }
+
+    /// The status and the sidecar's own words.
+    pub(super) fn words(&self) -> String {
+        let unread = match (self.status, &self.unread) {
+            (StatusCode::UNAUTHORIZED, Some(unread)) => unread,
+            _ => "",
+        };
+        format!("{}{unread}", reason(self.status, &self.body))
+    }
+}
+
+/// One request with what is to be shown. Has no end by itself: the caller limits the time.
+pub(super) async fn send(
+    running: &Running,
+    method: Method,
+    target: &str,
+) -> Result<Answered, Unanswered> {
+    let unasked =
+        |error: &dyn fmt::Display| Unanswered::Broken(format!("cannot be asked: {error}"));
+    let stream = match TcpStream::connect(running.address).await {
         Ok(stream) => stream,
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(None),
-        Err(error) => return Err(failed(format!("cannot be asked: {error}"))),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            return Err(Unanswered::Nobody);
+        }
+        Err(error) => return Err(unasked(&error)),
     };
     let (authorization, unread) = authorization(&running.authorization)?;
     let mut request = Request::builder()
         .method(method)
         .uri(target)
-        .header(HOST, address.to_string());
+        .header(HOST, running.address.to_string());
     if let Some(value) = authorization {
         request = request.header(AUTHORIZATION, value);
     }
     let request = request
         .body(Empty::<Bytes>::new())
-        .map_err(|error| failed(format!("cannot be asked: {error}")))?;
-    let (status, body) = timeout_at(deadline, exchange(stream, request))
+        .map_err(|error| unasked(&error))?;
+    let (status, body) = exchange(stream, request)
         .await
-        .map_err(late)?
-        .map_err(|error| failed(format!("broke off: {error}; see its log")))?;
-    match status {
-        status if status == wanted => Ok(Some(body)),
-        StatusCode::UNAUTHORIZED => Err(failed(format!(
-            "answered {}{}",
-            reason(status, &body),
-            unread.unwrap_or_default()
-        ))),
-        status => Err(failed(format!("answered {}", reason(status, &body)))),
-    }
+        .map_err(|error| Unanswered::Broken(format!("broke off: {error}; see its log")))?;
+    Ok(Answered {
+        status,
+        body,
+        unread,
+    })
 }
 
 /// One request on a connection of its own, which is all of it that anybody waits for: the caller limits the time.
@@ -98,7 +150,7 @@ pub(super) async fn exchange(
 }
 
 /// What to show, and why there is nothing to show. With `authorization` `none` nothing has to be.
-fn authorization(shown: &Shown) -> Result<(Option<HeaderValue>, Option<String>), Failure> {
+fn authorization(shown: &Shown) -> Result<(Option<HeaderValue>, Option<String>), Unanswered> {
     let (text, path) = match shown {
         Shown::Text(secret) => (secret.expose().to_owned(), None),
         Shown::File(path) => match read(path) {
@@ -116,12 +168,23 @@ fn authorization(shown: &Shown) -> Result<(Option<HeaderValue>, Option<String>),
         let place = path.map_or("the authorization".to_owned(), |path| {
             format!("the authorization token file {}", path.display())
         });
-        Failure::Failed(format!(
+        Unanswered::Unsendable(format!(
             "{place} holds what no header can hold; expected one line of visible ASCII"
         ))
     })?;
     value.set_sensitive(true);
     Ok((Some(value), None))
+}
+
+/// Where credentials are for what is to be shown, in the path instead of a header; `None` where there is nothing to show.
+pub(super) fn by_secret(running: &Running) -> Option<Zeroizing<String>> {
+    let secret = match &running.authorization {
+        Shown::Text(secret) => Zeroizing::new(secret.expose().to_owned()),
+        Shown::File(path) => Zeroizing::new(read(path).ok()?),
+    };
+    let encoded = utf8_percent_encode(secret.trim(), NON_ALPHANUMERIC);
+    let nothing = secret.trim().is_empty();
+    (!nothing).then(|| Zeroizing::new(format!("{CREDENTIALS_BY_SECRET}{encoded}")))
 }
 
 /// A pipe or a device in its place must not hang us.
@@ -142,14 +205,15 @@ fn unread(path: &Path, why: &str) -> String {
     )
 }
 
+#[derive(Deserialize)]
+struct Refusal {
+    code: String,
+    message: String,
+}
+
 /// The sidecar's own words, if it is one: nothing that would move a terminal's cursor, and not without end. Some have
 /// several lines.
 fn reason(status: StatusCode, body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct Refusal {
-        code: String,
-        message: String,
-    }
     match serde_json::from_slice::<Refusal>(body) {
         Ok(refusal) => {
             let message: String = refusal

@@ -3,25 +3,18 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Empty;
-use hyper::header::HOST;
-use hyper::{Request, StatusCode};
-use serde::Deserialize;
-use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 
-use super::{Environment, Failure, Output, say, sidecar};
+use super::readiness::{self, NoAnswer, READYZ, Readiness};
+use super::{Environment, Failure, Output, say};
 use crate::config::{self, Wait};
-use crate::diagnosis::{findings, quote, word};
+use crate::diagnosis::Finding;
 
 /// The door answers from memory: what takes longer hangs.
 const REQUEST: Duration = Duration::from_secs(2);
 /// What a request is given at the end of the time, and by who has none to wait.
 const MOMENT: Duration = Duration::from_millis(500);
-/// What it is asked for.
-const READYZ: &str = "/readyz";
 /// Between requests, for as long as the answer stays the same: from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// Most sidecars are ready by then, and nobody has to read of it.
@@ -74,118 +67,30 @@ async fn until_ready(doors: Vec<SocketAddr>, patience: Duration) -> Result<Outpu
     }
 }
 
-/// The error says why it is not ready. Where nobody can be connected to, the next address is tried: the pod may not have
-/// the first, or the sidecar only the second.
+/// The error says why it is not ready.
 async fn probe(doors: &[SocketAddr], limit: Duration) -> Result<(), String> {
-    let deadline = Instant::now() + limit;
-    let mut unanswered = None;
-    for door in doors {
-        let late = |_| format!("what listens at {door} did not answer in time; see what it is");
-        let connecting = timeout_at(deadline, TcpStream::connect(door));
-        let stream = match connecting.await.map_err(late)? {
-            Ok(stream) => stream,
-            Err(error) => {
-                unanswered.get_or_insert_with(|| format!(
-                    "no sidecar answers at {door}: {error}; it has not started, has ended, or listens elsewhere (--ops-listen)"
-                ));
-                continue;
-            }
-        };
-        let broken = |error| format!("what listens at {door} broke off: {error}; see what it is");
-        let request = Request::get(READYZ)
-            .header(HOST, door.to_string())
-            .body(Empty::<Bytes>::new())
-            .map_err(|error| broken(error.into()))?;
-        let answer = timeout_at(deadline, sidecar::exchange(stream, request));
-        let (status, body) = answer.await.map_err(late)?.map_err(broken)?;
-        return judge(*door, status, &body);
-    }
-    Err(unanswered.unwrap_or_default())
-}
-
-/// Only what irsa-sidecar itself says counts: anybody may answer 200.
-fn judge(door: SocketAddr, status: StatusCode, body: &[u8]) -> Result<(), String> {
-    #[derive(Deserialize)]
-    struct Readiness {
-        ready: bool,
-        finding: Option<String>,
-        reason: Option<String>,
-    }
-    let readiness: Option<Readiness> = serde_json::from_slice(body).ok();
-    match (status, readiness) {
-        (StatusCode::OK, Some(Readiness { ready: true, .. })) => Ok(()),
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Some(Readiness {
-                ready: false,
-                finding: Some(id),
-                reason: Some(reason),
-            }),
-        ) => {
-            let known = findings::ALL.iter().find(|finding| finding.id == id);
-            let said = match known {
-                Some(finding) => format!("{}: {}", finding.id, finding.title),
-                // Of another version, or of no sidecar at all.
-                None => format!("{}: {}", word(&id), quote(&reason)),
-            };
-            Err(format!(
-                "the sidecar at {door} says {said}; see its log, and docs/troubleshooting.md"
-            ))
+    let reason = match readiness::ask(doors, limit).await {
+        Ok((_, Readiness::Ready)) => return Ok(()),
+        Ok((door, Readiness::Unready(Finding { id, title }))) => {
+            says(door, &format!("{id}: {title}"))
         }
-        (status, _) => Err(format!(
+        Ok((door, Readiness::Unknown(words))) => says(door, &words),
+        Ok((door, Readiness::Stranger(status))) => format!(
             "what listens at {door} is not the ops port of an irsa-sidecar: it answered {status} to {READYZ} in other words; see what it is, or name the right one (--ops-listen)"
-        )),
-    }
+        ),
+        Err(NoAnswer::Nobody(door, error)) => format!(
+            "no sidecar answers at {door}: {error}; it has not started, has ended, or listens elsewhere (--ops-listen)"
+        ),
+        Err(NoAnswer::Late(door)) => {
+            format!("what listens at {door} did not answer in time; see what it is")
+        }
+        Err(NoAnswer::Broken(door, error)) => {
+            format!("what listens at {door} broke off: {error}; see what it is")
+        }
+    };
+    Err(reason)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn judged(status: u16, body: &str) -> Result<(), String> {
-        let status = StatusCode::from_u16(status).unwrap();
-        judge(([127, 0, 0, 1], 9911).into(), status, body.as_bytes())
-    }
-
-    #[test]
-    fn ready_is_only_what_the_sidecar_itself_calls_so() {
-        assert_eq!(judged(200, r#"{"ready":true}"#), Ok(()));
-        for (status, body) in [
-            (200, ""),
-            (200, "<html>"),
-            (200, r#"{"ready":false}"#),
-            (200, r#"{"live":true}"#),
-            (503, r#"{"ready":true}"#),
-            (404, r#"{"ready":true}"#),
-            (404, r#"{"code":"NotFound","message":"x"}"#),
-            (503, r#"{"ready":false}"#),
-            (503, "upstream connect error"),
-        ] {
-            let reason = judged(status, body).unwrap_err();
-            let named = format!("is not the ops port of an irsa-sidecar: it answered {status}");
-            assert!(reason.contains(&named), "{reason}");
-        }
-    }
-
-    #[test]
-    fn a_finding_is_given_with_its_sentence() {
-        let body = r#"{"ready":false,"finding":"token-missing","reason":"x","since":"","next_attempt":null}"#;
-        assert_eq!(
-            judged(503, body).unwrap_err(),
-            "the sidecar at 127.0.0.1:9911 says token-missing: the web identity token file is not there; see its log, and docs/troubleshooting.md"
-        );
-    }
-
-    #[test]
-    fn what_a_stranger_says_is_one_short_line_without_control_characters() {
-        let finding = r"x\u001b[31m\n".repeat(50);
-        let reason = r"y\u001b[31m\n".repeat(5_000);
-        let body = format!(r#"{{"ready":false,"finding":"{finding}","reason":"{reason}"}}"#);
-        let words = judged(503, &body).unwrap_err();
-        assert!(words.contains(r"y\u{1b}[31m"), "{words}");
-        assert!(
-            words.len() < 1_000 && !words.contains(char::is_control),
-            "{words}"
-        );
-    }
+fn says(door: SocketAddr, words: &str) -> String {
+    format!("the sidecar at {door} says {words}; see its log, and docs/troubleshooting.md")
 }

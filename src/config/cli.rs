@@ -9,13 +9,15 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 
 pub use self::subcommands::credential_process::CredentialProcess;
+pub use self::subcommands::doctor::Doctor;
 pub use self::subcommands::get_token::GetToken;
 pub use self::subcommands::inspect_token::InspectToken;
 pub use self::subcommands::kubeconfig::{Kubeconfig, Server};
 pub use self::subcommands::shutdown::Shutdown;
 pub use self::subcommands::wait::Wait;
 use self::subcommands::{
-    credential_process, get_token, inspect_token, install, kubeconfig, link_local, shutdown, wait,
+    credential_process, doctor, get_token, inspect_token, install, kubeconfig, link_local,
+    shutdown, wait,
 };
 use super::settings::{SETTINGS, Setting};
 use super::sources::Flags;
@@ -61,6 +63,8 @@ pub enum Command {
     LinkLocal(Wanted),
     /// Until a running sidecar is ready.
     Wait(Wait),
+    /// A look at the whole way.
+    Doctor(Box<Doctor>),
     /// The end of a running sidecar.
     Shutdown(Shutdown),
     /// A copy of this program in this directory.
@@ -102,6 +106,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
         Some((credential_process::NAME, matches)) => {
             Command::CredentialProcess(CredentialProcess::from_matches(matches))
         }
+        Some((doctor::NAME, matches)) => Command::Doctor(Box::new(Doctor::from_matches(matches))),
         Some((link_local::NAME, matches)) => Command::LinkLocal(link_local::wanted(matches)),
         Some((wait::NAME, matches)) => Command::Wait(Wait::from_matches(matches)),
         Some((shutdown::NAME, matches)) => Command::Shutdown(Shutdown::from_matches(matches)),

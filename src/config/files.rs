@@ -31,15 +31,13 @@ impl Resolver {
             );
         }
         if names_directory && !names_clusters && asks_nothing {
-            self.warnings.push(
-                "output-dir is set, and nothing that goes there: set eks-cluster or credentials-file, or leave it out"
-                    .into(),
+            self.doubt(
+                "output-dir is set, and nothing that goes there: set eks-cluster or credentials-file, or leave it out",
             );
         }
         if self.sources.is_set("credentials-profile") && credentials_file == Some(false) {
-            self.warnings.push(
-                "credentials-profile is set, and nothing is written to it: set credentials-file, or leave it out"
-                    .into(),
+            self.doubt(
+                "credentials-profile is set, and nothing is written to it: set credentials-file, or leave it out",
             );
         }
         let clusters = match names_clusters {

@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 
+use super::doubts::doubt;
 use super::settings::{self, Setting};
 use super::sources::{Flags, Gathered, Origin, Sources, gather};
 use super::{ConfigErrors, Reported};
-use crate::diagnosis::quote;
+use crate::diagnosis::{Diagnosis, quote};
 use crate::secret::without_password;
 
 pub(super) struct Resolver {
@@ -15,7 +16,7 @@ pub(super) struct Resolver {
     /// Settings whose flags are for something else here.
     pub(super) not_flags: &'static [&'static str],
     pub(super) errors: Vec<String>,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Diagnosis>,
     pub(super) report: Vec<Reported>,
 }
 
@@ -34,7 +35,7 @@ impl Resolver {
             asks_eks: false,
             not_flags: &[],
             errors,
-            warnings,
+            warnings: warnings.into_iter().map(doubt).collect(),
             report: Vec::new(),
         }
     }

@@ -41,8 +41,8 @@ impl Resolver {
         let own = found.as_ref().is_some_and(|(_, origin)| !is_frozen(origin));
         if !wanted || own {
             if wanted {
-                self.warnings.push(
-                    "role-from-annotation has no effect, since role-arn is set: neither role nor audience is read from the service account".into(),
+                self.doubt(
+                    "role-from-annotation has no effect, since role-arn is set: neither role nor audience is read from the service account",
                 );
             }
             return self.required(ROLE_ARN, role_arn).map(Source::Setting);
@@ -67,7 +67,7 @@ impl Resolver {
                 Some(role)
             }
             Err(error) => {
-                self.warnings.push(format!(
+                self.doubt(format!(
                     "{FROZEN} is {}: {error}; it cannot stand in for the service account's annotation",
                     quote(value)
                 ));
@@ -79,19 +79,26 @@ impl Resolver {
     pub(super) fn role_from(&mut self, source: Source, region: &str) -> RoleFrom {
         match source {
             Source::Setting(role) => {
-                if let Some(problem) = role.out_of_reach(region) {
-                    self.warnings.push(format!(
-                        "role-arn is {role}: {problem}; STS there will not know the role"
-                    ));
-                }
+                self.warnings.extend(role.diagnosis(region));
                 RoleFrom::Setting(role)
             }
-            Source::Annotation { prefix, stand_in } => RoleFrom::Annotation(AnnotationsConfig {
-                prefix,
-                reads_audience: !self.sources.is_set(AUDIENCE),
-                stand_in,
-                region: region.to_owned(),
-            }),
+            Source::Annotation { prefix, stand_in } => {
+                RoleFrom::Annotation(self.annotations(prefix, stand_in, region))
+            }
+        }
+    }
+
+    pub(super) fn annotations(
+        &self,
+        prefix: String,
+        stand_in: Option<RoleArn>,
+        region: &str,
+    ) -> AnnotationsConfig {
+        AnnotationsConfig {
+            prefix,
+            reads_audience: !self.sources.is_set(AUDIENCE),
+            stand_in,
+            region: region.to_owned(),
         }
     }
 

@@ -61,7 +61,7 @@ pub fn ops(
 }
 
 /// All addresses have loopback among them; where the pod has IPv6 only, or IPv4, one of the two is not there.
-fn from_inside(listen: OpsListen) -> Vec<SocketAddr> {
+pub(super) fn from_inside(listen: OpsListen) -> Vec<SocketAddr> {
     let port = match listen {
         OpsListen::All(port) => port,
         OpsListen::One(address) if address.ip().is_unspecified() => address.port(),
@@ -74,7 +74,7 @@ fn from_inside(listen: OpsListen) -> Vec<SocketAddr> {
 }
 
 impl Resolver {
-    fn running(&mut self) -> Option<Running> {
+    pub(super) fn running(&mut self) -> Option<Running> {
         let listen = self.get("listen", loopback_address);
         let file: Option<PathBuf> = self.get("authorization-token-file", path);
         let region = settings::find("region").and_then(|setting| self.sources.find(setting));

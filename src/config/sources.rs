@@ -120,18 +120,20 @@ impl Gathered {
 impl Sources {
     /// The value of a setting and where it came from; not the default.
     pub(super) fn find(&self, setting: &Setting) -> Option<(String, Origin)> {
-        if let Some(value) = self.flags.get(setting.name) {
-            return Some((value.clone(), Origin::Flag));
-        }
-        if let Some(found) = self.variable(&setting.variable()) {
-            return Some(found);
-        }
-        if let Some((path, values)) = &self.file
-            && let Some(value) = values.get(&setting.key())
-        {
-            return Some((value.clone(), Origin::File(path.clone())));
-        }
-        setting.also.iter().find_map(|name| self.variable(name))
+        self.all(setting).into_iter().next()
+    }
+
+    /// Every value that is given, best first. Of the standard variables one: AWS has an order of its own for those.
+    pub(super) fn all(&self, setting: &Setting) -> Vec<(String, Origin)> {
+        let flag = self.flags.get(setting.name);
+        let flag = flag.map(|value| (value.clone(), Origin::Flag));
+        let file = self.file.as_ref().and_then(|(path, values)| {
+            let value = values.get(&setting.key())?;
+            Some((value.clone(), Origin::File(path.clone())))
+        });
+        let own = self.variable(&setting.variable());
+        let standard = setting.also.iter().find_map(|name| self.variable(name));
+        [flag, own, file, standard].into_iter().flatten().collect()
     }
 
     /// Whether this switch is on, its value not checked yet.

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::diagnosis::findings;
 use crate::refresh::web_identity::RoleFrom;
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/app";
@@ -33,7 +34,7 @@ fn two_variables_of_the_webhook_and_a_region_are_enough() {
     assert_eq!(config.doors.ops_listen, OpsListen::All(9911));
     assert_eq!(config.doors.authorization_token_mode, 0o640);
     assert_eq!(config.drain_delay, Duration::ZERO);
-    assert_eq!(config.warnings, [""; 0]);
+    assert_eq!(config.warnings, []);
 }
 
 #[test]
@@ -177,7 +178,7 @@ fn the_annotation_names_the_role_and_aws_role_arn_only_stands_in() {
         RoleFrom::Setting(role) => panic!("{role}"),
     };
     let config = load_good(&[FROM_ANNOTATION]).unwrap();
-    assert_eq!(config.warnings, [""; 0]);
+    assert_eq!(config.warnings, []);
     let found = annotations(config);
     assert_eq!(found.stand_in.unwrap().as_str(), ROLE);
     assert_eq!(found.prefix, "eks.amazonaws.com");
@@ -196,7 +197,11 @@ fn the_annotation_names_the_role_and_aws_role_arn_only_stands_in() {
     );
     // The webhook writes whatever the annotation says.
     let config = load_good(&[("AWS_ROLE_ARN", "app"), FROM_ANNOTATION]).unwrap();
-    assert!(config.warnings[0].starts_with("AWS_ROLE_ARN is \"app\""));
+    assert!(
+        config.warnings[0]
+            .found
+            .starts_with("AWS_ROLE_ARN is \"app\"")
+    );
     assert_eq!(annotations(config).stand_in, None);
 }
 
@@ -209,7 +214,9 @@ fn a_role_that_was_set_beats_the_annotation_and_that_is_warned_about() {
         RoleFrom::Setting(_)
     ));
     assert!(
-        config.warnings[0].starts_with("role-from-annotation has no effect, since role-arn is set"),
+        config.warnings[0]
+            .found
+            .starts_with("role-from-annotation has no effect, since role-arn is set"),
         "{:?}",
         config.warnings
     );
@@ -230,11 +237,61 @@ fn a_prefix_of_annotations_that_nobody_reads_or_that_is_none_is_an_error() {
 fn a_role_of_another_partition_than_the_regions_is_warned_about() {
     let role = ("AWS_ROLE_ARN", "arn:aws-cn:iam::111122223333:role/app");
     let config = load_good(&[role]).unwrap();
+    assert_eq!(config.warnings.len(), 1);
+    assert_eq!(config.warnings[0].finding, findings::ROLE_OUT_OF_REACH);
     assert!(
-        config.warnings[0].contains("in the partition aws-cn"),
+        config.warnings[0].found.contains("in the partition aws-cn"),
         "{:?}",
         config.warnings
     );
+}
+
+#[test]
+fn a_setting_with_two_values_is_warned_about_and_one_that_only_stands_in_is_not() {
+    const OTHER: (&str, &str) = (
+        "IRSA_SIDECAR_ROLE_ARN",
+        "arn:aws:iam::111122223333:role/other",
+    );
+    let config = load_good(&[OTHER, ("IRSA_SIDECAR_REGION", "eu-central-1")]).unwrap();
+    let [conflict] = config.warnings.as_slice() else {
+        panic!("{:?}", config.warnings);
+    };
+    assert_eq!(conflict.finding, findings::CONFIGURATION_CONFLICT);
+    let found: Vec<&str> = conflict.found.lines().collect();
+    assert_eq!(
+        found,
+        [
+            "role-arn is \"arn:aws:iam::111122223333:role/other\" (variable IRSA_SIDECAR_ROLE_ARN), and \"arn:aws:iam::111122223333:role/app\" (variable AWS_ROLE_ARN) is not used",
+            "region is \"eu-central-1\" (variable IRSA_SIDECAR_REGION), and \"eu-west-1\" (variable AWS_REGION) is not used",
+        ]
+    );
+    for good in [
+        ("IRSA_SIDECAR_ROLE_ARN", ROLE),
+        ("IRSA_SIDECAR_TOKEN_FILE", "/nonexistent/own"),
+        FROM_ANNOTATION,
+    ] {
+        assert_eq!(load_good(&[good]).unwrap().warnings, [], "{good:?}");
+    }
+}
+
+/// The webhook's own path and variable may be in every container; what the sidecar's own settings say is in one.
+#[test]
+fn an_apps_container_has_neither_role_nor_token_by_a_setting_of_the_sidecars_own() {
+    let is_app = |variables: &[(&str, &str)]| {
+        let environment = variables
+            .iter()
+            .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        examine(Flags::new(), environment).is_app
+    };
+    assert!(is_app(&[]));
+    assert!(is_app(&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")]));
+    for own in [
+        ("IRSA_SIDECAR_TOKEN_FILE", "/token"),
+        ("AWS_ROLE_ARN", ROLE),
+        FROM_ANNOTATION,
+    ] {
+        assert!(!is_app(&[own]), "{own:?}");
+    }
 }
 
 #[test]
@@ -275,7 +332,11 @@ fn in_a_subcommand_nobody_is_told_to_set_a_flag_that_is_for_something_else() {
 
 #[test]
 fn a_directory_for_files_that_nobody_asked_for_is_warned_about() {
-    let warnings = |more: &[(&str, &str)]| load_good(more).unwrap().warnings.concat();
+    let warnings = |more: &[(&str, &str)]| {
+        let warnings = load_good(more).unwrap().warnings;
+        let found = warnings.iter().map(|warning| warning.found.as_str());
+        found.collect::<String>()
+    };
     let directory = ("IRSA_SIDECAR_OUTPUT_DIR", "/var/run/eks");
     assert!(warnings(&[directory]).contains("output-dir is set, and nothing"));
     assert_eq!(

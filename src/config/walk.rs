@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::resolver::Resolver;
+use super::role::Source;
 use super::settings;
 use super::sources::{NO_PROXY_VARIABLES, Origin, PROXY_VARIABLES};
 use super::values::{boolean, endpoint_url, path, region_name, session_duration, text};
 use super::{Endpoints, Walk};
 use crate::outputs::kubeconfig_file::EksConfig;
 use crate::refresh::web_identity::WebIdentityConfig;
+use crate::role::{RoleArn, SessionName};
 use crate::secret::Secret;
 use crate::sts::StsConfig;
 use crate::transport::{EndpointUrl, Network, Proxy, Trust};
@@ -18,8 +20,47 @@ use crate::{claims, token};
 /// Under this, most SDKs ask before every call; see `docs/configuration.md`.
 const SHORT_DURATION: Duration = Duration::from_secs(3600);
 
+/// The settings of the walk, each as far as it is good.
+pub(super) struct Parts {
+    pub(super) source: Option<Source>,
+    pub(super) token_file: Option<PathBuf>,
+    pub(super) audience: Option<String>,
+    pub(super) session_name: Option<SessionName>,
+    pub(super) duration: Option<Duration>,
+    pub(super) region: Option<String>,
+    pub(super) endpoints: Option<Endpoints>,
+}
+
+impl Parts {
+    /// The way to STS, where at least that is known.
+    pub(super) fn sts(&self) -> Option<StsConfig> {
+        let endpoints = self.endpoints.as_ref()?;
+        Some(StsConfig {
+            region: self.region.clone()?,
+            endpoint_url: endpoints.sts.clone(),
+            use_fips: endpoints.eks.use_fips,
+            use_dualstack: endpoints.eks.use_dualstack,
+            network: endpoints.eks.network.clone(),
+        })
+    }
+
+    /// The role that a setting names.
+    pub(super) fn role(&self) -> Option<&RoleArn> {
+        match self.source.as_ref()? {
+            Source::Setting(role) => Some(role),
+            Source::Annotation { .. } => None,
+        }
+    }
+}
+
 impl Resolver {
     pub(super) fn walk(&mut self) -> Option<Walk> {
+        let parts = self.parts();
+        self.whole(parts)
+    }
+
+    /// Every setting is looked at, so that all errors show.
+    pub(super) fn parts(&mut self) -> Parts {
         self.get("config", text);
         let source = self.role_source();
         let token_file: Option<PathBuf> = self.get("token-file", path);
@@ -33,36 +74,44 @@ impl Resolver {
         let region = self.region(token_file.as_ref());
         let endpoints = self.endpoints();
         if duration.is_some_and(|duration| duration < SHORT_DURATION) {
-            self.warnings.push(
-                "duration is under 1h: many SDKs then ask for credentials before every call".into(),
+            self.doubt(
+                "duration is under 1h: many SDKs then ask for credentials before every call",
             );
         }
-        let endpoints = endpoints?;
-        let region = region?;
-        let role = self.role_from(source?, &region);
+        Parts {
+            source,
+            token_file,
+            audience,
+            session_name,
+            duration,
+            region,
+            endpoints,
+        }
+    }
+
+    pub(super) fn whole(&mut self, parts: Parts) -> Option<Walk> {
+        let sts = parts.sts()?;
+        let role = self.role_from(parts.source?, &sts.region);
         Some(Walk {
             web_identity: WebIdentityConfig {
-                token_file: token_file?,
-                audience: audience?,
+                token_file: parts.token_file?,
+                audience: parts.audience?,
                 role,
-                session_name,
-                duration: duration?,
+                session_name: parts.session_name,
+                duration: parts.duration?,
             },
-            sts: StsConfig {
-                region,
-                endpoint_url: endpoints.sts,
-                use_fips: endpoints.eks.use_fips,
-                use_dualstack: endpoints.eks.use_dualstack,
-                network: endpoints.eks.network.clone(),
-            },
-            eks: endpoints.eks,
+            sts,
+            eks: parts.endpoints?.eks,
             api: self.api(),
         })
     }
 
+    /// `None` where any of it is wrong but the address of EKS: another endpoint, other roots or no proxy is not the way
+    /// that was meant.
     pub(super) fn endpoints(&mut self) -> Option<Endpoints> {
-        let sts = self.get("sts-endpoint-url", endpoint_url);
         let eks = self.get("eks-endpoint-url", endpoint_url);
+        let before = self.errors.len();
+        let sts = self.get("sts-endpoint-url", endpoint_url);
         let use_fips = self.get("use-fips-endpoint", boolean);
         let use_dualstack = self.get("use-dualstack-endpoint", boolean);
         let plain = |url: &Option<EndpointUrl>| url.as_ref().is_some_and(|url| !url.is_tls());
@@ -76,7 +125,7 @@ impl Resolver {
                     .into(),
             );
         }
-        Some(Endpoints {
+        (self.errors.len() == before).then_some(Endpoints {
             sts,
             eks: EksConfig {
                 endpoint_url: eks,

@@ -7,8 +7,8 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
 
-use super::Cluster;
 use super::error::EksErrorKind;
+use super::{AuthenticationMode, Cluster};
 use crate::diagnosis::word;
 use crate::secret::{Secret, scrub};
 use crate::transport::Reply;
@@ -29,6 +29,7 @@ struct Description {
     certificate_authority: Option<CertificateAuthority>,
     id: Option<String>,
     outpost_config: Option<OutpostConfig>,
+    access_config: Option<AccessConfig>,
 }
 
 #[derive(Deserialize)]
@@ -40,6 +41,12 @@ struct CertificateAuthority {
 #[serde(rename_all = "camelCase")]
 struct OutpostConfig {
     etcd_instance_type: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AccessConfig {
+    authentication_mode: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -85,7 +92,18 @@ pub(super) fn cluster(reply: &Reply, sent: &Secret) -> Result<Cluster, EksErrorK
             ),
             _ => None,
         },
+        authentication_mode: mode(cluster.access_config),
     })
+}
+
+/// Clusters from before there were access entries say nothing; of a mode to come nothing is known.
+fn mode(found: Option<AccessConfig>) -> AuthenticationMode {
+    let named = found.and_then(|found| found.authentication_mode);
+    match named.as_deref() {
+        Some("API") => AuthenticationMode::Api,
+        None | Some("CONFIG_MAP") => AuthenticationMode::ConfigMap,
+        Some(_) => AuthenticationMode::ApiAndConfigMap,
+    }
 }
 
 /// `x-amzn-errortype` is the code, with a colon and a URL behind it at times; the body may have it after a `#`.

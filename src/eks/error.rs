@@ -4,7 +4,9 @@ use std::error::Error;
 use std::fmt;
 
 use super::meaning::is_about_the_session;
+use crate::credentials::Credentials;
 use crate::diagnosis::{Diagnosis, Remedy, quote};
+use crate::eks_token::ClusterName;
 use crate::partition::Region;
 use crate::transport::TransportError;
 
@@ -68,6 +70,23 @@ impl EksErrorKind {
 }
 
 impl EksError {
+    /// What happened when the API at `endpoint` was asked for this cluster.
+    pub fn new(
+        kind: EksErrorKind,
+        endpoint: &str,
+        credentials: &Credentials,
+        region: &Region,
+        cluster: &ClusterName,
+    ) -> Self {
+        let asked = Asked {
+            cluster: cluster.to_string(),
+            region: region.clone(),
+            endpoint: endpoint.to_owned(),
+            role: credentials.role_arn().to_owned(),
+        };
+        EksError { kind, asked }
+    }
+
     /// Who can end it.
     pub fn remedy(&self) -> Remedy {
         self.meaning().remedy

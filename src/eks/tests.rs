@@ -5,6 +5,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::error::Asked;
 use super::*;
 use crate::clock::Moment;
 use crate::credentials::Session;
@@ -52,6 +53,7 @@ fn active() -> Value {
         "endpoint": "https://ABCDEF0123456789.gr7.us-west-2.eks.amazonaws.com",
         "certificateAuthority": {"data": base64(PEM)},
         "id": "11111111-2222-3333-4444-555555555555",
+        "accessConfig": {"authenticationMode": "API_AND_CONFIG_MAP"},
         "tags": {},
     }})
 }
@@ -162,8 +164,32 @@ fn a_cluster_is_taken_while_active_and_while_updating() {
                 endpoint: "https://ABCDEF0123456789.gr7.us-west-2.eks.amazonaws.com".into(),
                 certificate_authority_data: base64(PEM),
                 outpost_id: None,
+                authentication_mode: AuthenticationMode::ApiAndConfigMap,
             }
         );
+    }
+}
+
+#[test]
+fn who_may_come_in_stands_where_the_authentication_mode_says_and_in_aws_auth_where_there_is_none() {
+    use AuthenticationMode::{Api, ApiAndConfigMap, ConfigMap};
+    for (config, mode) in [
+        (json!({"authenticationMode": "API"}), Api),
+        (json!({"authenticationMode": "CONFIG_MAP"}), ConfigMap),
+        (
+            json!({"authenticationMode": "API_AND_CONFIG_MAP"}),
+            ApiAndConfigMap,
+        ),
+        (
+            json!({"authenticationMode": "OF_A_LATER_DAY"}),
+            ApiAndConfigMap,
+        ),
+        (json!({"authenticationMode": null}), ConfigMap),
+        (json!({}), ConfigMap),
+        (Value::Null, ConfigMap),
+    ] {
+        let found = with(|cluster| cluster["accessConfig"] = config.clone()).unwrap();
+        assert_eq!(found.authentication_mode, mode, "{config}");
     }
 }
 

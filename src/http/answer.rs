@@ -179,7 +179,7 @@ fn error_body(code: Code, words: &str) -> Vec<u8> {
         #[serde(rename = "Message")]
         message_again: &'a str,
     }
-    let name = code.name();
+    let (name, words) = (code.name(), cut(words));
     serde_json::to_vec(&Body {
         code: name,
         message: words,
@@ -187,6 +187,23 @@ fn error_body(code: Code, words: &str) -> Vec<u8> {
         message_again: words,
     })
     .unwrap_or_default()
+}
+
+/// What a token claims may be long, and awscrt reads no body of 10,000 bytes.
+fn cut(words: &str) -> &str {
+    /// As JSON, since they stand there twice.
+    const LONGEST: usize = 4_800;
+    let mut length = 0;
+    let mut places = words.char_indices();
+    let end = places.find_map(|(place, c)| {
+        length += match c {
+            '"' | '\\' | '\n' => 2,
+            c if c.is_ascii_control() => 6,
+            c => c.len_utf8(),
+        };
+        (length > LONGEST).then_some(place)
+    });
+    &words[..end.unwrap_or(words.len())]
 }
 
 #[cfg(test)]
@@ -200,6 +217,19 @@ mod tests {
             String::from_utf8(body).unwrap(),
             r#"{"code":"CredentialsUnavailable","message":"say \"hi\"\n","Code":"CredentialsUnavailable","Message":"say \"hi\"\n"}"#
         );
+    }
+
+    #[test]
+    fn no_error_is_longer_than_what_every_client_reads() {
+        for part in ["x", "\"", "\u{1}", "\u{10ffff}", "\n"] {
+            let body = error_body(Code::CredentialsUnavailable, &part.repeat(20_000));
+            assert!(body.len() < 10_000, "{}", body.len());
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            let words = body["message"].as_str().unwrap();
+            assert!(words.len() > 700 && words.starts_with(part));
+        }
+        let whole = "x".repeat(4_800);
+        assert_eq!(cut(&whole), whole);
     }
 
     #[test]

@@ -193,14 +193,23 @@ fn no_access_entry_is_made_for_whom_there_can_be_none() {
 }
 
 #[test]
-fn a_cluster_name_is_one_word_of_the_command() {
-    for (name, written) in [
-        ("demo", "demo"),
-        ("my cluster", "'my cluster'"),
-        ("a;b", "'a;b'"),
-        ("it's", r"'it'\''s'"),
-        ("", "''"),
+fn a_session_that_sts_was_not_asked_about_is_the_one_that_it_would_have_told() {
+    for role in [
+        "arn:aws:iam::111122223333:role/app",
+        "arn:aws-cn:iam::111122223333:role/team/of/app",
     ] {
-        assert_eq!(word(name), written);
+        let role: RoleArn = role.parse().unwrap();
+        let guessed = Identity::of_session(&role, "app-0").unwrap();
+        let body = format!(
+            r#"{{"GetCallerIdentityResponse":{{"GetCallerIdentityResult":{{"Account":"111122223333","Arn":"{}","UserId":"AROA1:app-0"}}}}}}"#,
+            guessed.arn
+        );
+        let told = Identity::from_json(body.as_bytes()).unwrap();
+        let guessed = Identity {
+            user_id: told.user_id.clone(),
+            ..guessed
+        };
+        assert_eq!(guessed, told);
+        assert!(guessed.is_session_of(&role));
     }
 }

@@ -25,17 +25,27 @@ pub fn target(
     if let Some(path) = explicit {
         return Some(path.to_owned());
     }
-    let named: Vec<PathBuf> = std::env::split_paths(kubeconfig_variable.unwrap_or_default())
-        .filter(|path| !path.as_os_str().is_empty())
-        .collect();
+    let named = named(kubeconfig_variable);
     let holding = named.iter().find(|path| {
         let text = read(path).ok().flatten();
         text.is_some_and(|text| holds_cluster(&text, cluster_entry))
     });
     match holding.or(named.first()) {
         Some(path) => Some(path.clone()),
-        None => home.map(|home| home.join(".kube/config")),
+        None => home.map(by_default),
     }
+}
+
+/// The files of `$KUBECONFIG`.
+pub(super) fn named(kubeconfig_variable: Option<&OsStr>) -> Vec<PathBuf> {
+    std::env::split_paths(kubeconfig_variable.unwrap_or_default())
+        .filter(|path| !path.as_os_str().is_empty())
+        .collect()
+}
+
+/// Where there is no such variable.
+pub(super) fn by_default(home: &Path) -> PathBuf {
+    home.join(".kube/config")
 }
 
 /// The content of a kubeconfig; `None` where there is no file.

@@ -10,6 +10,9 @@ use std::collections::HashSet;
 
 use granit_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
 
+/// The reason where it is the text that is wrong, and not what is made of it here.
+pub(super) const NO_YAML: &str = "no YAML";
+
 /// One node of the document. No `Debug`: it may hold secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Node {
@@ -128,9 +131,9 @@ impl<'a> Reader<'a> {
             }
             Some(Err(error)) => {
                 self.line = error.marker().line();
-                Err(self.refuse("no YAML"))
+                Err(self.refuse(NO_YAML))
             }
-            None => Err(self.refuse("no YAML")),
+            None => Err(self.refuse(NO_YAML)),
         }
     }
 
@@ -157,7 +160,7 @@ impl<'a> Reader<'a> {
             Event::MappingStart(_, _, None) => self.mapping(),
             Event::SequenceStart(..) | Event::MappingStart(..) => Err(self.refuse("a tag")),
             Event::Alias(_) => Err(self.refuse("an alias")),
-            _ => Err(self.refuse("no YAML")),
+            _ => Err(self.refuse(NO_YAML)),
         }
     }
 

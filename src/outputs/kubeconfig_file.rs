@@ -9,7 +9,7 @@ use crate::atomic_file::{AtomicFileError, Mode};
 use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::diagnosis::{Diagnosis, Remedy, findings};
-use crate::eks::{self, Cluster, EksError};
+use crate::eks::{self, Cluster, EksError, EksErrorKind};
 use crate::eks_token::ClusterName;
 use crate::kubeconfig::{self, CertificateAuthority, Credential, Entry, KubeconfigError};
 use crate::partition::Region;
@@ -41,14 +41,29 @@ impl EksConfig {
     ) -> Result<Cluster, EksError> {
         let endpoint = self.endpoint_url.as_ref();
         let transport = Transport::new(&self.network, endpoint, clock.clone());
-        let url = match endpoint {
+        let url = self.url(region);
+        eks::describe_cluster(&transport, &url, credentials, region, name, clock).await
+    }
+
+    /// The error where somebody else's patience is at its end.
+    pub fn timed_out(
+        &self,
+        credentials: &Credentials,
+        region: &Region,
+        name: &ClusterName,
+    ) -> EksError {
+        let url = self.url(region);
+        EksError::new(EksErrorKind::TimedOut, &url, credentials, region, name)
+    }
+
+    fn url(&self, region: &Region) -> String {
+        match &self.endpoint_url {
             Some(url) => url.to_string(),
             None => format!(
                 "https://{}",
                 region.eks_host(self.use_fips, self.use_dualstack)
             ),
-        };
-        eks::describe_cluster(&transport, &url, credentials, region, name, clock).await
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::role::{RoleArn, SessionName};
 use crate::secret::Secret;
 use crate::service_account::{AnnotationsConfig, Api, KubernetesApi};
 use crate::store::{PodUid, Writer};
-use crate::sts::{AssumeRoleWithWebIdentity, Exchange};
+use crate::sts::{AssumeRoleWithWebIdentity, Exchange, StsError};
 use crate::token::{self, Mount, TokenError, WebIdentityToken};
 use crate::watch::FileWatch;
 
@@ -175,7 +175,7 @@ impl<E: Exchange, A: Api + Sync> WebIdentity<E, A> {
             }
         };
         let an_hour_only = self.an_hour_only.as_ref() == Some(role);
-        let mut request = AssumeRoleWithWebIdentity {
+        let request = AssumeRoleWithWebIdentity {
             token,
             claims,
             role,
@@ -185,22 +185,16 @@ impl<E: Exchange, A: Api + Sync> WebIdentity<E, A> {
                 false => self.config.duration,
             },
         };
-        match self.exchange.assume_role_with_web_identity(&request).await {
-            Err(error)
-                if error.is_about_duration() && request.duration > DURATION_OF_EVERY_ROLE =>
-            {
-                tracing::warn!(
-                    %error,
-                    duration = %humantime::format_duration(request.duration),
-                    "the role allows only shorter sessions; asking for 1h from now on"
-                );
-                request.duration = DURATION_OF_EVERY_ROLE;
-                let answer = self.exchange.assume_role_with_web_identity(&request).await;
-                self.an_hour_only = Some(role.clone());
-                Ok(answer?)
-            }
-            answer => Ok(answer?),
+        let answered = ask(&self.exchange, request).await;
+        if let Some(error) = answered.too_long {
+            tracing::warn!(
+                %error,
+                duration = %humantime::format_duration(self.config.duration),
+                "the role allows only shorter sessions; asking for 1h from now on"
+            );
+            self.an_hour_only = Some(role.clone());
         }
+        Ok(answered.outcome?)
     }
 
     /// A node with a wrong clock must not lock itself out, nor one that was told a wrong time: where time decides, STS is
@@ -259,6 +253,32 @@ impl<E: Exchange, A: Api + Sync> WebIdentity<E, A> {
             None => PodUid::Absent,
         });
         self.metrics.token(claims.expires_at);
+    }
+}
+
+/// What STS answered.
+#[derive(Debug)]
+pub struct Answered {
+    /// Credentials, or the last refusal.
+    pub outcome: Result<Credentials, StsError>,
+    /// The first refusal, where it was about the duration and an hour was asked for instead.
+    pub too_long: Option<StsError>,
+}
+
+/// Where the role allows only shorter sessions it is asked for the hour that every role allows.
+pub async fn ask(exchange: &impl Exchange, mut request: AssumeRoleWithWebIdentity<'_>) -> Answered {
+    match exchange.assume_role_with_web_identity(&request).await {
+        Err(error) if error.is_about_duration() && request.duration > DURATION_OF_EVERY_ROLE => {
+            request.duration = DURATION_OF_EVERY_ROLE;
+            Answered {
+                outcome: exchange.assume_role_with_web_identity(&request).await,
+                too_long: Some(error),
+            }
+        }
+        outcome => Answered {
+            outcome,
+            too_long: None,
+        },
     }
 }
 

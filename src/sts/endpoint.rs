@@ -1,10 +1,101 @@
 //! Where STS is: the regional endpoint, or an address of one's own.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use super::StsConfig;
+use super::table;
+use crate::diagnosis::Diagnosis;
+use crate::transport::{EndpointUrl, FirstHop, Trust};
+
+/// An address of STS, and what matters of the way there where it leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    url: String,
+    /// Without its password.
+    proxy: Option<String>,
+    /// Whose roots its certificate is judged by; `None` without TLS.
+    roots: Option<String>,
+}
+
+impl Endpoint {
+    /// The one that is configured.
+    pub fn of(config: &StsConfig) -> Self {
+        let roots = config.network.trust.as_ref().map(Trust::name);
+        Endpoint {
+            url: base_url(config),
+            proxy: first_hop(config).proxy,
+            roots: roots.filter(|_| is_tls(config)).map(str::to_owned),
+        }
+    }
+
+    /// The address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Whose roots have to vouch for its certificate; `None` where it is plain http on loopback.
+    pub fn roots(&self) -> Option<&str> {
+        self.roots.as_deref()
+    }
+
+    /// For sentences of an error that does not know where it came from.
+    pub(super) fn unnamed() -> Self {
+        Endpoint {
+            url: "STS".to_owned(),
+            proxy: None,
+            roots: None,
+        }
+    }
+
+    /// What to say where nothing can be sent, for this reason.
+    pub fn unreachable(&self, cause: &str) -> Diagnosis {
+        table::unreachable(cause).diagnosis(self.no_connection(cause))
+    }
+
+    /// What to say where nothing comes back.
+    pub fn timed_out(&self) -> Diagnosis {
+        table::TIMED_OUT.diagnosis(self.no_answer())
+    }
+
+    pub(super) fn no_connection(&self, cause: &str) -> String {
+        let mut found = format!("no connection to {self}: {cause}");
+        if let (true, Some(roots)) = (cause.contains("certificate"), &self.roots) {
+            found.push_str(&format!(" (judged by {roots})"));
+        }
+        found
+    }
+
+    pub(super) fn no_answer(&self) -> String {
+        format!("no answer from {self} in time")
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.proxy {
+            Some(proxy) => write!(f, "{} through the proxy {proxy}", self.url),
+            None => f.write_str(&self.url),
+        }
+    }
+}
+
+/// Where the first connection on the way to this STS goes.
+pub fn first_hop(config: &StsConfig) -> FirstHop {
+    config.network.first_hop(&parsed(config))
+}
+
+fn is_tls(config: &StsConfig) -> bool {
+    parsed(config).is_tls()
+}
+
+fn parsed(config: &StsConfig) -> EndpointUrl {
+    base_url(config)
+        .parse()
+        .expect("the name of a region is letters, digits and dashes, and so is a part of a host")
+}
 
 /// The address that requests go to. The SDK resolves it by its own table of partitions; asking it here keeps the one
 /// request that does not go through the SDK at the same address.

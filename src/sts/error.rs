@@ -4,14 +4,18 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId;
 
-use super::table::{GARBLED, Row, TIMED_OUT, USELESS, assume_role, classify, unreachable};
+use super::endpoint::Endpoint;
+use super::table::{
+    GARBLED, Row, TIMED_OUT, USELESS, assume_role, classify, credentials_refused, unreachable,
+};
 use crate::claims::Claims;
 use crate::diagnosis::{Diagnosis, Remedy, findings, quote, word};
-use crate::role::{self, RoleArn};
+use crate::role::RoleArn;
 use crate::secret::scrub;
 use crate::transport::innermost;
 
@@ -26,35 +30,31 @@ pub struct StsError {
 /// What was asked, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asked {
-    role: String,
-    endpoint: String,
-    by: By,
+    pub(super) role: RoleArn,
+    pub(super) duration: Duration,
+    pub(super) endpoint: Endpoint,
+    pub(super) region: String,
+    pub(super) by: By,
 }
 
 /// Who asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum By {
+pub(super) enum By {
     /// A token with these claims, which STS compares with provider and trust policy.
-    Token(String),
+    Token(Claims),
     /// The pod's role.
     Role(String),
+    /// A session of the role itself: this access key id.
+    Itself(String),
 }
 
-impl Asked {
-    pub(super) fn by_token(claims: &Claims, role: &RoleArn, endpoint: &str) -> Self {
-        Asked {
-            role: role.to_string(),
-            endpoint: endpoint.to_owned(),
-            by: By::Token(claims.to_string()),
-        }
-    }
-
-    pub(super) fn by_role(own: &str, role: &RoleArn, endpoint: &str) -> Self {
-        Asked {
-            role: role.to_string(),
-            endpoint: endpoint.to_owned(),
-            by: By::Role(own.to_owned()),
-        }
+impl By {
+    /// Without what STS does not look at: the pod's UID is nobody's business.
+    pub(super) fn token(claims: &Claims) -> Self {
+        By::Token(Claims {
+            kubernetes: None,
+            ..claims.clone()
+        })
     }
 }
 
@@ -122,6 +122,13 @@ impl StsError {
         StsError::of(StsErrorKind::Useless(what.to_owned()))
     }
 
+    pub(super) fn late(asked: Asked) -> Self {
+        StsError {
+            kind: StsErrorKind::TimedOut,
+            asked: Some(Box::new(asked)),
+        }
+    }
+
     /// An error of this kind that cannot name what was asked.
     pub fn of(kind: StsErrorKind) -> Self {
         StsError { kind, asked: None }
@@ -135,11 +142,16 @@ impl StsError {
                 code,
                 message,
                 ..
-            } => match &self.asked {
-                Some(asked) if matches!(asked.by, By::Role(_)) => assume_role(code),
-                _ => None,
+            } => {
+                let usual = classify(*status, code, message);
+                match self.asked.as_ref().map(|asked| &asked.by) {
+                    Some(By::Role(_)) => assume_role(code).unwrap_or(usual),
+                    Some(By::Itself(_)) if usual.remedy != Remedy::Wait => {
+                        credentials_refused(code)
+                    }
+                    _ => usual,
+                }
             }
-            .unwrap_or_else(|| classify(*status, code, message)),
             StsErrorKind::TimedOut => TIMED_OUT,
             StsErrorKind::Unreachable(cause) => unreachable(cause),
             StsErrorKind::Garbled { .. } => GARBLED,
@@ -160,22 +172,21 @@ impl StsError {
     /// What was found, expected and is to be done.
     pub fn diagnosis(&self) -> Diagnosis {
         let row = self.row();
-        let fix = match &self.asked {
-            Some(asked) if row.finding == findings::ASSUME_ROLE_DENIED => asked.allow(),
-            _ => row.fix.to_owned(),
-        };
+        let asked = self.asked.as_ref();
+        let names = asked.and_then(|asked| asked.fix(row.finding));
         Diagnosis {
             finding: row.finding,
             found: self.found(),
             expected: row.expected.to_owned(),
-            fix,
+            fix: row.fix.to_owned() + names.as_deref().unwrap_or_default(),
         }
     }
 
     fn found(&self) -> String {
+        let unnamed = Endpoint::unnamed();
         let at = match &self.asked {
-            Some(asked) => asked.endpoint.as_str(),
-            None => "STS",
+            Some(asked) => &asked.endpoint,
+            None => &unnamed,
         };
         match &self.kind {
             StsErrorKind::Answered {
@@ -199,6 +210,7 @@ impl StsError {
                         By::Token(_) if self.remedy() == Remedy::Wait => {}
                         By::Token(claims) => found.push_str(&format!(" and a token with {claims}")),
                         By::Role(own) => found.push_str(&format!(", assumed from {own}")),
+                        By::Itself(key) => found.push_str(&format!(" and its access key {key}")),
                     }
                 }
                 if let Some(id) = request_id {
@@ -206,28 +218,14 @@ impl StsError {
                 }
                 found
             }
-            StsErrorKind::TimedOut => format!("no answer from {at} in time"),
-            StsErrorKind::Unreachable(cause) => format!("no connection to {at}: {cause}"),
+            StsErrorKind::TimedOut => at.no_answer(),
+            StsErrorKind::Unreachable(cause) => at.no_connection(cause),
             StsErrorKind::Garbled { status } => match status {
                 Some(status) => format!("{at} answered {status} with what is no answer of STS"),
                 None => format!("{at} answered with what is no answer of STS"),
             },
             StsErrorKind::Useless(what) => format!("STS answered 200 with {what}"),
         }
-    }
-}
-
-impl Asked {
-    /// Both sides have to allow it, and people give ARNs that nobody can assume.
-    fn allow(&self) -> String {
-        let By::Role(own) = &self.by else {
-            return String::new();
-        };
-        format!(
-            "{}; otherwise allow both sides: the trust policy of {role} needs {{\"Effect\":\"Allow\",\"Principal\":{{\"AWS\":\"{own}\"}},\"Action\":\"sts:AssumeRole\"}}, and {own} needs a policy with {{\"Effect\":\"Allow\",\"Action\":\"sts:AssumeRole\",\"Resource\":\"{role}\"}}; a service role, such as the cluster's own, trusts a service only",
-            role::WHAT_ROLE_ARN_IS_FOR,
-            role = self.role
-        )
     }
 }
 
@@ -253,14 +251,24 @@ mod tests {
                 request_id: Some("b2f1".into()),
             },
             asked: Some(Box::new(Asked {
-                role: "arn:aws:iam::111122223333:role/app".into(),
-                endpoint: String::new(),
-                by: By::Token("sub \"s\"".into()),
+                role: "arn:aws:iam::111122223333:role/app".parse().unwrap(),
+                duration: Duration::from_secs(3600),
+                endpoint: Endpoint::unnamed(),
+                region: String::new(),
+                by: By::Token(Claims {
+                    audiences: vec!["a".into()],
+                    issuer: "i".into(),
+                    subject: "s".into(),
+                    expires_at: None,
+                    not_before: None,
+                    issued_at: None,
+                    kubernetes: None,
+                }),
             })),
         };
         let sentence = error.to_string();
         assert!(sentence.starts_with(
-            "STS answered 403 AccessDenied \"Not authorized\" for role arn:aws:iam::111122223333:role/app and a token with sub \"s\", request id \"b2f1\"; expected a role that exists"
+            "STS answered 403 AccessDenied \"Not authorized\" for role arn:aws:iam::111122223333:role/app and a token with iss \"i\", sub \"s\", aud \"a\", request id \"b2f1\"; expected a role that exists"
         ), "{sentence}");
     }
 }

@@ -1,7 +1,8 @@
 //! The table of STS's errors: what passes by itself, what needs a new token, what somebody has to change, each with the
 //! sentence that tells them what. Pure.
 
-use crate::diagnosis::{Finding, Remedy, findings};
+use crate::diagnosis::{Diagnosis, Finding, Remedy, findings};
+use crate::transport::{PROXY_REFUSES, PROXY_UNREACHABLE, PROXY_WANTS_A_PASSWORD};
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +11,17 @@ pub(super) struct Row {
     pub(super) remedy: Remedy,
     pub(super) expected: &'static str,
     pub(super) fix: &'static str,
+}
+
+impl Row {
+    pub(super) fn diagnosis(self, found: String) -> Diagnosis {
+        Diagnosis {
+            finding: self.finding,
+            found,
+            expected: self.expected.to_owned(),
+            fix: self.fix.to_owned(),
+        }
+    }
 }
 
 const fn row(finding: Finding, remedy: Remedy, expected: &'static str, fix: &'static str) -> Row {
@@ -47,13 +59,10 @@ pub(super) const USELESS: Row = row(
 /// Names, certificates and everything else that keeps a connection from being made.
 pub(super) fn unreachable(cause: &str) -> Row {
     let cause = cause.to_ascii_lowercase();
-    if cause.contains("certificate") {
-        row(
-            findings::STS_TLS,
-            Remedy::Change,
-            "a certificate that one of the trusted roots has signed",
-            "set --ca-bundle (AWS_CA_BUNDLE) to the CA of your TLS-inspecting proxy or endpoint, or update the system's roots",
-        )
+    if let Some(row) = proxy(&cause) {
+        row
+    } else if cause.contains("certificate") {
+        certificate(&cause)
     } else if cause.contains("lookup") || cause.contains("dns") || cause.contains("resolve") {
         row(
             findings::STS_DNS,
@@ -67,6 +76,61 @@ pub(super) fn unreachable(cause: &str) -> Row {
             Remedy::Wait,
             "a connection over HTTPS",
             "let the pod's security group, network policy and NAT or VPC endpoint pass HTTPS to STS, or set HTTPS_PROXY; it is tried again by itself",
+        )
+    }
+}
+
+/// Where the cause is about the proxy, which everything else hides behind.
+fn proxy(cause: &str) -> Option<Row> {
+    let row = if cause.starts_with(PROXY_UNREACHABLE) {
+        row(
+            findings::PROXY_UNREACHABLE,
+            Remedy::Wait,
+            "a proxy that takes connections and keeps them",
+            "see whether HTTPS_PROXY (https_proxy) names the proxy's host and port, whether it runs, and whether the pod's security group and network policy let it through; where STS has a VPC endpoint, add its host to NO_PROXY",
+        )
+    } else if cause.starts_with(PROXY_WANTS_A_PASSWORD) {
+        row(
+            findings::PROXY_REFUSED,
+            Remedy::Change,
+            "a proxy that lets the pod through to STS",
+            "put the right user name and password into the proxy's address, percent-encoded: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT; where STS has a VPC endpoint, add its host to NO_PROXY",
+        )
+    } else if cause.starts_with(PROXY_REFUSES) {
+        row(
+            findings::PROXY_REFUSED,
+            Remedy::Wait,
+            "a proxy that lets the pod through to STS",
+            "let the proxy's access rules pass CONNECT to STS on port 443, and see in its log whether it reaches STS itself; where STS has a VPC endpoint, add its host to NO_PROXY",
+        )
+    } else {
+        return None;
+    };
+    Some(row)
+}
+
+/// By far the most often it is a root that is missing; a clock or a name that is wrong wants another cure.
+fn certificate(cause: &str) -> Row {
+    if cause.contains("expired") || cause.contains("not valid yet") {
+        row(
+            findings::STS_TLS,
+            Remedy::Change,
+            "a certificate that is valid at the time of the node's clock",
+            "see whether the node's clock is right (on the node: chronyc tracking, or timedatectl) and set it by NTP; if it is right, whoever runs the endpoint or the TLS-inspecting proxy has to renew the certificate",
+        )
+    } else if cause.contains("not valid for name") {
+        row(
+            findings::STS_TLS,
+            Remedy::Change,
+            "a certificate for the name of the endpoint",
+            "see whether the name resolves to STS or to something else, and whether --sts-endpoint-url has a host that is in the certificate",
+        )
+    } else {
+        row(
+            findings::STS_TLS,
+            Remedy::Change,
+            "a certificate that one of the trusted roots has signed",
+            "set --ca-bundle (AWS_CA_BUNDLE) to the CA of your TLS-inspecting proxy or endpoint, or update the system's roots",
         )
     }
 }
@@ -92,6 +156,27 @@ pub(super) fn assume_role(code: &str) -> Option<Row> {
         _ => return None,
     };
     Some(row)
+}
+
+/// What a refusal means where credentials that STS has just given ask who they are.
+pub(super) fn credentials_refused(code: &str) -> Row {
+    let fix = match code {
+        "AccessDenied" | "AccessDeniedException" => {
+            "no policy of the role can forbid this: let the policy of the VPC endpoint for STS allow sts:GetCallerIdentity"
+        }
+        "SignatureDoesNotMatch" => {
+            "see what changes requests on the way to STS: a proxy that takes TLS apart, or --sts-endpoint-url with another host than the one that is asked in the end"
+        }
+        _ => {
+            "see whether the role was deleted or made again just now, whether --sts-endpoint-url names STS, and whether the node's clock is right"
+        }
+    };
+    row(
+        findings::CREDENTIALS_REFUSED,
+        Remedy::Change,
+        "an answer to sts:GetCallerIdentity, which needs no permission",
+        fix,
+    )
 }
 
 /// The table: STS's status, code and words on one side, what they mean on the other. Unknown words are never a reason
@@ -196,7 +281,7 @@ fn invalid_identity_token(says: &impl Fn(&str) -> bool) -> Row {
             findings::STS_NO_PROVIDER,
             Change,
             "an IAM OIDC provider for the token's iss in the account of the role",
-            "make it in that account: eksctl utils associate-iam-oidc-provider, or aws iam create-open-id-connect-provider with exactly the token's iss as URL",
+            "see whether the role's ARN is of the right account, and make the provider in that account, with exactly the token's iss as URL: eksctl utils associate-iam-oidc-provider --cluster NAME --approve where the cluster is of that account too, otherwise aws iam create-open-id-connect-provider",
         )
     } else if says("Incorrect token audience") {
         row(
@@ -409,8 +494,60 @@ mod tests {
             ),
             ("Connection refused (os error 111)", findings::STS_CONNECT),
             ("invalid peer certificate: UnknownIssuer", findings::STS_TLS),
+            (
+                "the proxy cannot be reached: Connection refused (os error 111)",
+                findings::PROXY_UNREACHABLE,
+            ),
+            // It is the proxy's, and the system's roots are not to blame.
+            (
+                "the proxy cannot be reached: invalid peer certificate: UnknownIssuer",
+                findings::PROXY_UNREACHABLE,
+            ),
+            (PROXY_WANTS_A_PASSWORD, findings::PROXY_REFUSED),
+            (
+                "the proxy refuses: its answer to CONNECT is not 200",
+                findings::PROXY_REFUSED,
+            ),
         ] {
             assert_eq!(unreachable(cause).finding, finding, "{cause}");
         }
+    }
+
+    /// In the words of the TLS library, whatever they are by now.
+    #[test]
+    fn a_certificate_that_a_clock_or_a_name_makes_bad_is_told_from_one_that_no_root_has_signed() {
+        use rustls::CertificateError::{
+            ExpiredContext, NotValidForNameContext, NotValidYetContext, UnknownIssuer,
+        };
+        use rustls_pki_types::UnixTime;
+        let (time, later) = (
+            UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_000)),
+            UnixTime::since_unix_epoch(std::time::Duration::from_secs(2_000)),
+        );
+        let fix = |error: rustls::CertificateError| {
+            let cause = rustls::Error::InvalidCertificate(error).to_string();
+            let row = unreachable(&cause);
+            assert_eq!(row.finding, findings::STS_TLS, "{cause}");
+            row.fix
+        };
+        for error in [
+            ExpiredContext {
+                time: later,
+                not_after: time,
+            },
+            NotValidYetContext {
+                time,
+                not_before: later,
+            },
+        ] {
+            assert!(fix(error.clone()).contains("node's clock"), "{error:?}");
+        }
+        assert!(fix(UnknownIssuer).contains("--ca-bundle"));
+        let name = rustls_pki_types::ServerName::try_from("sts.eu-west-1.amazonaws.com").unwrap();
+        let other = NotValidForNameContext {
+            expected: name,
+            presented: vec!["portal.example.com".into()],
+        };
+        assert!(fix(other).contains("--sts-endpoint-url"));
     }
 }

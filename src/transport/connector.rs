@@ -53,19 +53,17 @@ pub(super) fn connector(
 
 fn tls(builder: ConnectorBuilder, network: &Network, endpoint: Option<&EndpointUrl>) -> Connector {
     let store = match &network.trust {
-        Some(Trust::Bundle(pem)) => TrustStore::empty().with_pem_certificate(pem.as_slice()),
+        Some(Trust::Bundle { pem, .. }) => TrustStore::empty().with_pem_certificate(pem.as_slice()),
         Some(Trust::System) | None => TrustStore::default(),
     };
     let context = TlsContext::builder()
         .with_trust_store(store)
         .build()
         .unwrap_or_default();
-    let local = endpoint.is_some_and(EndpointUrl::is_loopback);
+    let proxy = network.proxy_for(endpoint).map(proxy_config);
     builder
-        .proxy_config(match &network.proxy {
-            Some(proxy) if !local => {
-                proxy_config(proxy).unwrap_or_else(|_| ProxyConfig::disabled())
-            }
+        .proxy_config(match proxy {
+            Some(Ok(config)) => config,
             _ => ProxyConfig::disabled(),
         })
         .tls_provider(Provider::Rustls(CryptoMode::Ring))

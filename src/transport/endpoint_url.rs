@@ -48,6 +48,11 @@ impl FromStr for EndpointUrl {
 }
 
 impl EndpointUrl {
+    /// As the HTTP client takes it.
+    pub(super) fn uri(&self) -> &Uri {
+        &self.0
+    }
+
     /// Whether requests go over TLS.
     pub fn is_tls(&self) -> bool {
         self.0.scheme_str() == Some("https")

@@ -14,8 +14,13 @@ use rustls_pki_types::pem::PemObject;
 pub enum Trust {
     /// The system's, of which there is at least one.
     System,
-    /// These and no others: PEM in which every certificate was proved to parse.
-    Bundle(Vec<u8>),
+    /// These and no others.
+    Bundle {
+        /// PEM in which every certificate was proved to parse.
+        pem: Vec<u8>,
+        /// What they are called where one of them is missing.
+        name: String,
+    },
 }
 
 /// Why there is nothing to trust.
@@ -31,21 +36,47 @@ pub enum TrustError {
     NoSystemRoots,
 }
 
+/// Why certificates are none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// There is not one.
+    Empty,
+    /// One that cannot be parsed, counted from 1.
+    Broken(usize),
+}
+
 impl Trust {
     /// The bundle at `path`.
     pub fn bundle(path: &Path) -> Result<Self, TrustError> {
         let pem =
             std::fs::read(path).map_err(|error| TrustError::Unreadable(path.to_owned(), error))?;
+        let name = format!("the CA bundle {}", path.display());
+        Trust::certificates(pem, name).map_err(|flaw| match flaw {
+            Flaw::Empty => TrustError::Empty(path.to_owned()),
+            Flaw::Broken(number) => TrustError::Broken(path.to_owned(), number),
+        })
+    }
+
+    /// These certificates, in PEM, called so.
+    pub fn certificates(pem: Vec<u8>, name: String) -> Result<Self, Flaw> {
         let mut roots = RootCertStore::empty();
         for (index, certificate) in CertificateDer::pem_slice_iter(&pem).enumerate() {
-            let broken = || TrustError::Broken(path.to_owned(), index + 1);
+            let broken = || Flaw::Broken(index + 1);
             let certificate = certificate.map_err(|_| broken())?;
             roots.add(certificate).map_err(|_| broken())?;
         }
-        if roots.is_empty() {
-            return Err(TrustError::Empty(path.to_owned()));
+        match roots.is_empty() {
+            true => Err(Flaw::Empty),
+            false => Ok(Trust::Bundle { pem, name }),
         }
-        Ok(Trust::Bundle(pem))
+    }
+
+    /// Whose roots these are, for sentences.
+    pub fn name(&self) -> &str {
+        match self {
+            Trust::System => "the system's roots",
+            Trust::Bundle { name, .. } => name,
+        }
     }
 
     /// The system's roots.
@@ -63,7 +94,7 @@ impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Trust::System => f.write_str("System"),
-            Trust::Bundle(pem) => write!(f, "Bundle({} bytes)", pem.len()),
+            Trust::Bundle { pem, name } => write!(f, "Bundle({name}, {} bytes)", pem.len()),
         }
     }
 }

@@ -19,6 +19,7 @@ mod rendered;
 mod admission;
 mod annotation;
 mod credentials;
+mod doctor;
 mod eks_webhook;
 mod injection;
 mod jobs;

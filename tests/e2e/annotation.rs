@@ -18,12 +18,12 @@ use emulator::{API_AUDIENCE, Cluster, ROLE_ARN, Role, TokenRequest};
 use crate::sidecar::{Finished, Launch, Pod, Sidecar};
 
 /// The annotation that names the role.
-const ROLE: &str = "eks.amazonaws.com/role-arn";
-const AUDIENCE: &str = "eks.amazonaws.com/audience";
+pub const ROLE: &str = "eks.amazonaws.com/role-arn";
+pub const AUDIENCE: &str = "eks.amazonaws.com/audience";
 /// What stands in `AWS_ROLE_ARN` where something does.
-const FROZEN: &str = "arn:aws:iam::111122223333:role/frozen";
+pub const FROZEN: &str = "arn:aws:iam::111122223333:role/frozen";
 /// What an annotation is changed to.
-const OTHER: &str = "arn:aws:iam::111122223333:role/other";
+pub const OTHER: &str = "arn:aws:iam::111122223333:role/other";
 
 /// The program's own directory for the API, in place of the one that is there; `$0` is the test's.
 const MOUNT: &str = "mount -t tmpfs tmpfs /var/run \
@@ -32,16 +32,16 @@ const MOUNT: &str = "mount -t tmpfs tmpfs /var/run \
     && exec \"$@\"";
 
 /// A pod whose service account may read itself, and names the emulator's role.
-struct Annotated {
-    pod: Pod,
+pub struct Annotated {
+    pub pod: Pod,
 }
 
 impl Annotated {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Annotated::with(TokenRequest::default())
     }
 
-    fn with(request: TokenRequest) -> Self {
+    pub fn with(request: TokenRequest) -> Self {
         let annotated = Annotated {
             pod: Pod::with(request),
         };
@@ -64,22 +64,22 @@ impl Annotated {
         annotated
     }
 
-    fn cluster(&self) -> &Cluster {
+    pub fn cluster(&self) -> &Cluster {
         self.pod.emulator.cluster()
     }
 
     /// Exactly these annotations.
-    fn annotate(&self, annotations: &[(&str, &str)]) {
+    pub fn annotate(&self, annotations: &[(&str, &str)]) {
         self.cluster()
             .set_service_account("team", "app", annotations);
     }
 
     /// A file beside the token for the Kubernetes API.
-    fn mount(&self, name: &str, content: &str) {
+    pub fn mount(&self, name: &str, content: &str) {
         std::fs::write(self.pod.path("api").join(name), content).expect("a file");
     }
 
-    fn unmount(&self, name: &str) {
+    pub fn unmount(&self, name: &str) {
         std::fs::remove_file(self.pod.path("api").join(name)).expect("a file");
     }
 
@@ -92,7 +92,7 @@ impl Annotated {
     }
 
     /// As in a pod without the webhook.
-    fn serve(&self) -> Launch {
+    pub fn serve(&self) -> Launch {
         let (_, port) = self.cluster().url().rsplit_once(':').expect("a port");
         self.pod
             .serve()
@@ -102,7 +102,7 @@ impl Annotated {
             .env("KUBERNETES_SERVICE_PORT", port)
     }
 
-    fn command(&self, launch: &Launch) -> Command {
+    pub fn command(&self, launch: &Launch) -> Command {
         let directory = self.pod.path("api");
         let directory = directory.to_str().expect("a path");
         let binary = env!("CARGO_BIN_EXE_irsa-sidecar");
@@ -133,7 +133,7 @@ impl Annotated {
         sidecar
     }
 
-    fn output(&self, launch: &Launch) -> Finished {
+    pub fn output(&self, launch: &Launch) -> Finished {
         let output = self.command(launch).output();
         let output = output.expect("unshare (of util-linux) cannot be run, and this test needs it");
         Finished {
@@ -144,7 +144,7 @@ impl Annotated {
     }
 
     /// How often the service account was asked for.
-    fn readings(&self) -> usize {
+    pub fn readings(&self) -> usize {
         self.cluster().requests().len()
     }
 

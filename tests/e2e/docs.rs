@@ -1,5 +1,6 @@
 //! The documentation is true: it names exactly the settings, metrics, findings and codes of the code.
 
+mod doctor;
 mod guides;
 mod pods;
 mod subcommands;
@@ -8,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use irsa_sidecar::config::{SETTINGS, Setting};
-use irsa_sidecar::diagnosis::findings;
+use irsa_sidecar::diagnosis::{findings, steps};
 use irsa_sidecar::metrics::{Door, Metrics};
 
 use crate::sidecar::{Launch, read};
@@ -58,6 +59,7 @@ fn settings_named_anywhere_in_the_docs_exist() {
     for name in [
         "README.md",
         "docs/configuration.md",
+        "docs/doctor.md",
         "docs/install.md",
         "docs/kubectl.md",
         "docs/legacy-apps.md",
@@ -109,25 +111,67 @@ fn metrics_md_has_exactly_the_metrics_of_the_code() {
     }
 }
 
-#[test]
-fn troubleshooting_md_has_an_entry_for_every_finding_and_no_other() {
-    let doc = doc("docs/troubleshooting.md");
-    let entries: Vec<(&str, &str)> = doc
-        .split("\n### ")
-        .skip(1)
-        .filter_map(|entry| {
-            let (id, rest) = entry.split_once("\n> ")?;
-            Some((id, rest.lines().next()?))
+/// What stands under a heading of the second level.
+fn section<'a>(text: &'a str, heading: &str) -> &'a str {
+    let mut sections = text.split("\n## ").skip(1);
+    let found = sections.find_map(|section| section.strip_prefix(heading)?.strip_prefix('\n'));
+    found.unwrap_or_else(|| panic!("there is no {heading:?}"))
+}
+
+/// Id and title of every entry; a heading of the third level that is none fails.
+fn entries(section: &str) -> Vec<(&str, &str)> {
+    let entries = section.split("\n### ").skip(1);
+    entries
+        .map(|entry| {
+            let (id, rest) = entry.split_once('\n').expect("a heading");
+            let title = rest.strip_prefix("> ").and_then(|it| it.lines().next());
+            (id, title.unwrap_or_else(|| panic!("{id} has no title")))
         })
+        .collect()
+}
+
+#[test]
+fn troubleshooting_md_has_an_entry_for_every_finding_and_every_step_and_no_other() {
+    let doc = doc("docs/troubleshooting.md");
+    let findings: Vec<(&str, &str)> = findings::ALL.iter().map(|it| (it.id, it.title)).collect();
+    let steps: Vec<(&str, &str)> = steps::ALL.iter().map(|it| (it.id, it.title)).collect();
+    let why = "id and title of each, in the order of the code";
+    assert_eq!(entries(section(&doc, "Findings")), findings, "{why}");
+    assert_eq!(entries(section(&doc, "Steps of doctor")), steps, "{why}");
+    let all = [findings, steps].concat();
+    assert_eq!(entries(&doc), all, "an entry stands in another section");
+}
+
+#[test]
+fn what_other_tools_say_leads_to_findings_that_exist() {
+    /// The literal words of these tools, as guides on EKS authentication list them.
+    const SAID: [&str; 8] = [
+        "Unable to locate credentials",
+        "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+        "Missing a required claim: aud",
+        "could not get token: AccessDenied",
+        "AccessDeniedException",
+        "You must be logged in to the server (Unauthorized)",
+        "ExpiredToken",
+        "executable aws not found",
+    ];
+    let doc = doc("docs/troubleshooting.md");
+    let rows = section(&doc, "What your tool says").lines();
+    let rows: Vec<(&str, &str)> = rows
+        .filter_map(|line| line.strip_prefix("| *")?.rsplit_once("* | "))
         .collect();
-    let expected: Vec<(&str, &str)> = findings::ALL
-        .iter()
-        .map(|finding| (finding.id, finding.title))
-        .collect();
-    assert_eq!(
-        entries, expected,
-        "id and title of every finding, in the order of the code"
-    );
+    for said in SAID {
+        let is_listed = rows.iter().any(|(message, _)| message.contains(said));
+        assert!(is_listed, "{said}");
+    }
+    for (message, ids) in rows {
+        let ids: Vec<&str> = ids.split('`').skip(1).step_by(2).collect();
+        assert!(!ids.is_empty(), "{message}");
+        for id in ids {
+            let known = findings::ALL.iter().any(|finding| finding.id == id);
+            assert!(known, "{message} leads to {id}");
+        }
+    }
 }
 
 #[test]
@@ -192,12 +236,14 @@ fn the_readme_is_short_and_its_links_lead_somewhere() {
         "CONTRIBUTING.md",
         "SECURITY.md",
         "manifests/README.md",
+        "docs/doctor.md",
         "docs/install.md",
         "docs/kubectl.md",
         "docs/legacy-apps.md",
         "docs/operations.md",
         "docs/troubleshooting.md",
         "docs/metrics.md",
+        "docs/threat-model.md",
     ] {
         let text = doc(name);
         let path = root.join(name);

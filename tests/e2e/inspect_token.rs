@@ -1,6 +1,6 @@
 //! `irsa-sidecar inspect-token`: what a token holds and whether its cluster would take it, without showing what is secret.
 
-mod answers;
+pub(crate) mod answers;
 mod cases;
 mod entries;
 mod hostile;

@@ -17,6 +17,7 @@ mod credential_process;
 mod credentials_file;
 mod demo;
 mod docs;
+mod doctor;
 mod door;
 mod eks_token;
 mod files;

@@ -2,12 +2,12 @@
 //! program knows, and its pods work as they stand there, with the real program and the emulator.
 
 mod component;
-mod eks_webhook;
+pub mod eks_webhook;
 mod injection;
 mod life;
 mod network_policy;
 mod overlays;
-mod pods;
+pub mod pods;
 pub mod rendered;
 mod rules;
 mod schemas;

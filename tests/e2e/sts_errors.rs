@@ -1,6 +1,6 @@
 //! Every error of STS: its finding, its sentence, and how soon it is tried again.
 
-mod cases;
+pub mod cases;
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -56,6 +56,11 @@ fn try_one(case: &Case) {
     assert_eq!(
         (answer.status, answer.code().as_str()),
         (503, "CredentialsUnavailable")
+    );
+    assert!(
+        answer.body.len() < 10_000,
+        "awscrt reads no longer body: {}",
+        answer.body.len()
     );
     let event = sidecar.wait_event(case.finding, |event| event["finding"] == case.finding);
     let logged = event["error"].as_str().unwrap_or_default();

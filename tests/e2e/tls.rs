@@ -13,7 +13,7 @@ use self::proxy::Proxy;
 use crate::sidecar::{Launch, Pod, Sidecar};
 
 /// The CA of the emulator in a file.
-fn bundle(pod: &Pod) -> PathBuf {
+pub fn bundle(pod: &Pod) -> PathBuf {
     let path = pod.path("ca.pem");
     std::fs::write(&path, pod.emulator.ca_pem()).expect("a bundle");
     path

@@ -1,6 +1,6 @@
 //! What the Dockerfile says agrees with what it builds. No image is needed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::sidecar::read;
 
@@ -55,6 +55,7 @@ fn every_member_of_the_workspace_is_let_in_with_its_manifest_alone() {
         "!Cargo.toml".to_owned(),
         "!Cargo.lock".to_owned(),
         "!src".to_owned(),
+        "!docs/troubleshooting.md".to_owned(),
     ];
     for member in members {
         let copied = format!("COPY {member}/Cargo.toml {member}/");
@@ -81,5 +82,47 @@ fn no_instruction_names_an_architecture_or_checks_health_with_a_command() {
         "HEALTHCHECK",
     ] {
         assert!(!instructions.contains(word), "{word} in the Dockerfile");
+    }
+}
+
+#[test]
+fn whatever_the_sources_include_is_let_in_and_copied_in_a_layer_above_the_build() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut included = Vec::new();
+    collect(&sources, &mut included);
+    assert!(!included.is_empty(), "the sources were not found");
+    let instructions = instructions();
+    let built = instructions.find("cargo rustc").expect("the build");
+    for (source, path) in included {
+        let path = source.parent().expect("a folder").join(path);
+        let path = path.canonicalize().expect("a file that is there");
+        let path = path.strip_prefix(env!("CARGO_MANIFEST_DIR"));
+        let path = path.expect("a file of the project");
+        if path.starts_with("src") {
+            continue;
+        }
+        let (file, folder) = (path.display(), path.parent().expect("a folder").display());
+        let copied = instructions.find(&format!("COPY {file} {folder}/"));
+        assert!(copied.is_some_and(|copied| copied < built), "{file}");
+        assert!(self::file(".dockerignore").contains(&format!("\n!{file}\n")));
+    }
+}
+
+/// What the sources below a folder take in as text, each with the source that does. Tests are not built there.
+fn collect(folder: &Path, included: &mut Vec<(PathBuf, String)>) {
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, included);
+        }
+        if path.is_dir() || path.ends_with("tests.rs") {
+            continue;
+        }
+        let text = read(&path);
+        let taken = ["include_str!(\"", "include_bytes!(\""]
+            .into_iter()
+            .flat_map(|call| text.split(call).skip(1))
+            .filter_map(|rest| rest.split('"').next());
+        included.extend(taken.map(|taken| (path.clone(), taken.to_owned())));
     }
 }

@@ -4,6 +4,7 @@
 //! `--region` are the cluster's where there is one: the pod's own come from variables or the file there.
 
 pub(super) mod credential_process;
+pub(super) mod doctor;
 pub(super) mod get_token;
 pub(super) mod inspect_token;
 pub(super) mod install;
@@ -21,8 +22,9 @@ use crate::partition::Region;
 use crate::role::role_to_assume;
 
 /// All of them.
-pub(super) const NAMES: [&str; 8] = [
+pub(super) const NAMES: [&str; 9] = [
     credential_process::NAME,
+    doctor::NAME,
     get_token::NAME,
     inspect_token::NAME,
     install::NAME,
@@ -32,8 +34,9 @@ pub(super) const NAMES: [&str; 8] = [
     wait::NAME,
 ];
 
-pub(super) fn all() -> [clap::Command; 8] {
+pub(super) fn all() -> [clap::Command; 9] {
     [
+        doctor::command(),
         wait::command(),
         shutdown::command(),
         get_token::command(),

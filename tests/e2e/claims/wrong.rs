@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use crate::sidecar::{Pod, now, read};
 
 /// Puts something where the token should be: into this directory, as `token`.
-type Put = Box<dyn Fn(&Pod, &Path) + Send>;
+pub type Put = Box<dyn Fn(&Pod, &Path) + Send>;
 
 /// What stands where the token should, what it is called, and parts of the sentence: found, expected, fix.
-pub(super) struct Wrong {
-    pub(super) put: Put,
-    pub(super) finding: &'static str,
-    pub(super) sentence: &'static [&'static str],
+pub struct Wrong {
+    pub put: Put,
+    pub finding: &'static str,
+    pub sentence: &'static [&'static str],
 }
 
 const PROJECT: &str = "volumes[].projected.sources[].serviceAccountToken";
@@ -59,7 +59,7 @@ fn claims(patch: Value, finding: &'static str, sentence: &'static [&'static str]
     wrong(put, finding, sentence)
 }
 
-pub(super) fn wrong_files() -> Vec<Wrong> {
+pub fn wrong_files() -> Vec<Wrong> {
     vec![
         wrong(
             |_, dir| make(dir),
@@ -150,7 +150,7 @@ fn make(dir: &Path) {
     fs::create_dir_all(dir).expect("a directory");
 }
 
-pub(super) fn wrong_claims() -> Vec<Wrong> {
+pub fn wrong_claims() -> Vec<Wrong> {
     let malformed = |patch, sentence| claims(patch, "claim-malformed", sentence);
     let missing = |patch, sentence| claims(patch, "claim-missing", sentence);
     vec![
@@ -190,7 +190,7 @@ pub(super) fn wrong_claims() -> Vec<Wrong> {
     ]
 }
 
-pub(super) fn wrong_tokens() -> Vec<Wrong> {
+pub fn wrong_tokens() -> Vec<Wrong> {
     let api = "https://kubernetes.default.svc";
     let iss = "https://issuer.example.com";
     let an_hour_ahead = unix_now() + 3600;

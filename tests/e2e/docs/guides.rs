@@ -19,7 +19,7 @@ const INSTALL: &str = "docs/install.md";
 const OPERATIONS: &str = "docs/operations.md";
 
 /// The only fenced block of this language.
-fn only(guide: &str, language: &str) -> String {
+pub(super) fn only(guide: &str, language: &str) -> String {
     let text = doc(guide);
     let fence = format!("```{language}\n");
     let mut blocks = text.split(&fence).skip(1);
@@ -31,7 +31,7 @@ fn only(guide: &str, language: &str) -> String {
 }
 
 /// A pod whose role has this trust policy; the emulator's own is gone.
-fn pod_with_trust(policy: &str) -> Pod {
+pub(super) fn pod_with_trust(policy: &str) -> Pod {
     let trust = serde_json::from_str(policy).unwrap_or_else(|error| panic!("{error}: {policy}"));
     let pod = Pod::new();
     let mut role = Role::assumable_by(ROLE_ARN, &[]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use irsa_sidecar::config::SETTINGS;
-use irsa_sidecar::diagnosis::findings;
+use irsa_sidecar::diagnosis::{findings, steps};
 
 use super::doc;
 use crate::sidecar::Launch;
@@ -37,6 +37,21 @@ const SUBCOMMANDS: &[(&str, &[&str])] = &[
     ("wait", &["timeout"]),
     ("shutdown", &[]),
     ("install", &[]),
+    (
+        "doctor",
+        &[
+            "cluster-name",
+            "cluster-id",
+            "cluster-region",
+            "assume-role-arn",
+            "in-cluster",
+            "pod",
+            "offline",
+            "json",
+            "verbose",
+            "explain",
+        ],
+    ),
 ];
 
 fn help_of(subcommand: &str) -> String {
@@ -61,6 +76,7 @@ fn flags_in(text: &str) -> BTreeSet<String> {
 /// The flags that stand in the list of a help, one a line.
 fn flags_of(help: &str) -> BTreeSet<String> {
     let lines = help.lines().map(str::trim_start);
+    let lines = lines.map(|line| line.strip_prefix("-v, ").unwrap_or(line));
     let lines = lines.filter(|line| line.starts_with("--"));
     lines
         .flat_map(|line| flags_in(line.split(' ').next().unwrap_or_default()))
@@ -98,10 +114,12 @@ fn the_help_of_each_subcommand_has_examples_and_all_that_it_takes() {
 #[test]
 fn the_commands_of_the_guides_are_taken_and_their_findings_exist() {
     for (guide, calls) in [
+        ("docs/doctor.md", 5),
         ("docs/install.md", 0),
         ("docs/kubectl.md", 5),
         ("docs/legacy-apps.md", 2),
         ("docs/operations.md", 3),
+        ("docs/troubleshooting.md", 4),
     ] {
         let found = calls_that_are_taken(guide);
         assert!(found >= calls, "{guide}: the calls were not found: {found}");
@@ -129,7 +147,7 @@ fn calls_that_are_taken(guide: &str) -> usize {
             let call = call.split(['|', '#', '<']).next().unwrap_or_default();
             let subcommand = call.split_whitespace().next().unwrap_or_default();
             // `kubectl logs -c irsa-sidecar | grep`, `kubectl exec -c irsa-sidecar -- /irsa-sidecar wait`.
-            if ["", "--"].contains(&subcommand) {
+            if ["", "--", "--help"].contains(&subcommand) {
                 continue;
             }
             let Some((_, taken)) = helps.iter().find(|(name, _)| *name == subcommand) else {
@@ -149,12 +167,15 @@ fn calls_that_are_taken(guide: &str) -> usize {
                 assert!(named.contains(&flag), "nothing takes --{flag}: {code}");
             }
         }
-        let is_finding = ["eks-token-", "sts-", "file-not-"]
+        let is_id = ["eks-token-", "sts-", "file-not-"]
             .iter()
             .any(|prefix| code.starts_with(prefix));
-        if is_finding {
-            let known = findings::ALL.iter().any(|finding| finding.id == code);
-            assert!(known, "there is no finding {code}");
+        if is_id {
+            let is_finding = findings::ALL.iter().any(|finding| finding.id == code);
+            let is_step = steps::ALL.iter().any(|step| step.id == code);
+            let is_setting = SETTINGS.iter().any(|setting| setting.name == code);
+            let known = is_finding || is_step || is_setting;
+            assert!(known, "there is no finding, step or setting {code}");
         }
     }
     calls

@@ -11,13 +11,13 @@ use super::{inspect, line};
 use crate::sidecar::Pod;
 
 /// Answers every request so, and remembers what it was asked.
-struct Answering {
+pub(crate) struct Answering {
     address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Answering {
-    fn with(answer: String) -> Self {
+    pub(crate) fn with(answer: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let heads = Arc::new(Mutex::new(Vec::new()));
@@ -45,7 +45,7 @@ impl Answering {
         ))
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 

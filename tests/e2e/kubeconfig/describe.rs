@@ -255,8 +255,11 @@ fn every_finding_about_describing_a_cluster_is_tried_here() {
         "eks-replay-",
         "eks-identity",
         "eks-credentials-",
-        // Only `serve` refuses it.
+        // `serve` refuses it, and doctor.
         "eks-outpost",
+        // Of doctor, which asks the cluster itself.
+        "eks-unauthorized",
+        "eks-api-unreachable",
     ];
     let about_clusters = known
         .filter(|id| id.starts_with("eks-"))

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use crate::sidecar::{Launch, Pod};
 
 /// What brings the error about, what it is called, who can end it, and parts of the sentence.
-pub(super) struct Case {
-    pub(super) pod: Box<dyn Fn() -> Pod + Send>,
-    pub(super) launch: fn(&Pod) -> Launch,
-    pub(super) finding: &'static str,
-    pub(super) result: &'static str,
-    pub(super) sentence: &'static [&'static str],
+pub struct Case {
+    pub pod: Box<dyn Fn() -> Pod + Send>,
+    pub launch: fn(&Pod) -> Launch,
+    pub finding: &'static str,
+    pub result: &'static str,
+    pub sentence: &'static [&'static str],
 }
 
 /// The emulated STS comes to this error by itself.
@@ -55,13 +55,13 @@ fn says(status: u16, code: &str, message: &str) -> Fault {
     }
 }
 
-pub(super) const WAIT: &str = "wait";
-pub(super) const NEW_TOKEN: &str = "new_token";
-pub(super) const CHANGE: &str = "change_needed";
+pub const WAIT: &str = "wait";
+pub const NEW_TOKEN: &str = "new_token";
+pub const CHANGE: &str = "change_needed";
 const INVALID: &str = "InvalidIdentityToken";
 
 /// What happens in the wild, brought about as in the wild.
-pub(super) fn real_conditions() -> Vec<Case> {
+pub fn real_conditions() -> Vec<Case> {
     let patched = |claims_patch: Value| {
         move || {
             Pod::with(TokenRequest {
@@ -81,6 +81,8 @@ pub(super) fn real_conditions() -> Vec<Case> {
                 "request id",
                 ":sub and :aud conditions",
                 "VPC endpoint policy",
+                "with credentials of account 111122223333:\naws iam update-assume-role-policy --role-name app",
+                "\"system:serviceaccount:team:somebody-else\"",
             ],
         ),
         Case {
@@ -94,7 +96,11 @@ pub(super) fn real_conditions() -> Vec<Case> {
                 Pod::new,
                 "sts-access-denied",
                 CHANGE,
-                &["role/no-such-role", "expected a role that exists"],
+                &[
+                    "role/no-such-role",
+                    "expected a role that exists",
+                    "--role-name no-such-role",
+                ],
             )
         },
         real(
@@ -105,6 +111,8 @@ pub(super) fn real_conditions() -> Vec<Case> {
                 "No OpenIDConnect provider found",
                 "in the account of the role",
                 "associate-iam-oidc-provider",
+                "what is missing is arn:aws:iam::111122223333:oidc-provider/issuer.example.com",
+                "--url https://issuer.example.com --client-id-list sts.amazonaws.com",
             ],
         ),
         Case {
@@ -116,6 +124,8 @@ pub(super) fn real_conditions() -> Vec<Case> {
                 &[
                     "Incorrect token audience",
                     "client ids of the IAM OIDC provider",
+                    "of account 111122223333:\naws iam add-client-id-to-open-id-connect-provider",
+                    "--client-id another",
                 ],
             )
         },
@@ -151,7 +161,7 @@ pub(super) fn real_conditions() -> Vec<Case> {
     ]
 }
 
-pub(super) fn told_by_sts() -> Vec<Case> {
+pub fn told_by_sts() -> Vec<Case> {
     vec![
         told(
             says(400, INVALID, "Missing a required claim: aud"),
@@ -182,7 +192,10 @@ pub(super) fn told_by_sts() -> Vec<Case> {
             ),
             "sts-thumbprint",
             CHANGE,
-            &["update the thumbprints"],
+            &[
+                "update the thumbprints",
+                "update-open-id-connect-provider-thumbprint --open-id-connect-provider-arn arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-west-1",
+            ],
         ),
         told(
             Fault::error(INVALID),
@@ -221,14 +234,22 @@ pub(super) fn told_by_sts() -> Vec<Case> {
             Fault::error("RegionDisabledException"),
             "sts-region-disabled",
             CHANGE,
-            &["activate the region", "--region"],
+            &[
+                "activate the region",
+                "--region",
+                "the region eu-west-1 for account 111122223333",
+            ],
         ),
         // Already at the hour that every role allows: nothing left to fall back to.
         told(
             Fault::error("ValidationError"),
             "sts-duration",
             CHANGE,
-            &["MaxSessionDuration", "--duration"],
+            &[
+                "MaxSessionDuration",
+                "--duration",
+                "aws iam update-role --role-name app --max-session-duration 3600",
+            ],
         ),
         told(
             says(
@@ -284,7 +305,7 @@ pub(super) fn told_by_sts() -> Vec<Case> {
 }
 
 /// The right token but for the service account.
-pub(super) fn service_account(name: &str) -> TokenRequest {
+pub fn service_account(name: &str) -> TokenRequest {
     TokenRequest {
         service_account: name.to_owned(),
         ..TokenRequest::default()

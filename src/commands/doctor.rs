@@ -1,0 +1,211 @@
+//! `doctor`: walks the whole way and judges each step. The judgments are in [`crate::doctor`]; this is the walking.
+//!
+//! What is independent is asked at the same time, and everything in the time that all of it has together.
+
+mod account;
+mod cluster;
+mod doors;
+mod exchange;
+mod local;
+mod patience;
+mod surroundings;
+mod way;
+
+use std::future::Future;
+use std::io::IsTerminal;
+
+use self::doors::Doors;
+use self::local::Local;
+use self::patience::Patience;
+use self::surroundings::Surroundings;
+use super::{Environment, Failure, Output};
+use crate::clock::Clock;
+use crate::config::Doctor;
+use crate::diagnosis::{Step, steps};
+use crate::doctor::{Entry, Style, Verdict, explain, in_order, json, text};
+use crate::service_account::Annotated;
+
+/// Why nothing that leaves the pod was looked at.
+const OFFLINE: &str = "--offline: nothing is sent out of the pod";
+
+/// The findings; a success where none of them is a failure.
+pub async fn run(asked: Doctor, environment: Environment) -> Result<Output, Failure> {
+    if let Some(id) = &asked.explain {
+        let entry = explain(id).map_err(Failure::Usage)?;
+        return Ok(Output::of(entry));
+    }
+    let patience = Patience::new();
+    let (local, surroundings) = tokio::join!(
+        local::look(&asked, &environment, &patience),
+        surroundings::look(&asked, &environment, &patience)
+    );
+    let surroundings = surroundings?;
+    let entries = match local? {
+        Ok(local) => walk(&asked, &local, &surroundings, &patience).await,
+        Err(hanging) => hanging,
+    };
+    let entries = in_order(entries);
+    let product = match asked.json {
+        true => json(&entries),
+        false => text(&entries, style(&asked, &environment)),
+    };
+    Ok(Output {
+        success: !entries.iter().any(Entry::is_failed),
+        ..Output::of(product)
+    })
+}
+
+async fn walk(
+    asked: &Doctor,
+    local: &Local,
+    surroundings: &Surroundings,
+    patience: &Patience,
+) -> Vec<Entry> {
+    let clock = Clock::system();
+    let doors = doors::walk(local, clock.local(), patience);
+    let (mut entries, annotated, doors) = match asked.offline {
+        true => (skipped(OUTSIDE, OFFLINE), None, doors.await),
+        false => outside(asked, local, &clock, doors, patience).await,
+    };
+    entries.extend(local.entries(clock.now().wall, annotated.as_ref()));
+    let asks_sidecar = is_apps_container(local, &doors);
+    if asks_sidecar {
+        entries = entries.into_iter().map(of_the_sidecar).collect();
+    }
+    entries.extend(surroundings.entries(local, asks_sidecar, clock.now().wall));
+    with_sidecar(entries, doors.entries)
+}
+
+/// Everything that is sent out of the pod.
+async fn outside(
+    asked: &Doctor,
+    local: &Local,
+    clock: &Clock,
+    doors: impl Future<Output = Doors>,
+    patience: &Patience,
+) -> (Vec<Entry>, Option<Annotated>, Doors) {
+    let (mut entries, (annotation, annotated), doors) = tokio::join!(
+        way::walk(local, clock, patience),
+        account::walk(local, patience),
+        doors
+    );
+    entries.push(annotation);
+    let exchanged = exchange::walk(local, annotated.as_ref(), &entries, clock, patience).await;
+    entries.extend(exchanged.entries);
+    let served = doors.credentials.as_ref();
+    let credentials = exchanged.credentials.as_ref().or(served);
+    entries.extend(cluster::walk(asked, local, credentials, clock, patience).await);
+    (entries, annotated, doors)
+}
+
+/// It has neither role nor token of its own, and needs none where a sidecar answers it, or should.
+fn is_apps_container(local: &Local, doors: &Doors) -> bool {
+    local.examined.is_app && (doors.answered || local.examined.is_pointed)
+}
+
+/// What an app's container lacks is no failure: the sidecar's has it.
+fn of_the_sidecar(entry: Entry) -> Entry {
+    const WHY: &str = "this container asks a sidecar, and has neither role nor token of its own: run irsa-sidecar doctor in the sidecar's container to look at it";
+    match OF_THE_SIDECAR.contains(&entry.step) {
+        true if !matches!(entry.verdict, Verdict::Fine(_)) => Entry::skipped(entry.step, WHY),
+        _ => entry,
+    }
+}
+
+/// A running sidecar that fails as this walk does has nothing to add: one trouble is one failure.
+fn with_sidecar(mut entries: Vec<Entry>, doors: Vec<Entry>) -> Vec<Entry> {
+    let failed: Vec<&str> = entries
+        .iter()
+        .filter(|entry| entry.is_failed())
+        .map(Entry::id)
+        .collect();
+    let echo = |entry: &Entry| entry.is_failed() && failed.contains(&entry.id());
+    let doors: Vec<Entry> = doors
+        .into_iter()
+        .map(|entry| match echo(&entry) {
+            true => Entry::skipped(
+                entry.step,
+                format!("it is not ready for the same reason: {}", entry.id()),
+            ),
+            false => entry,
+        })
+        .collect();
+    entries.extend(doors);
+    entries
+}
+
+/// The steps that an app's container leaves to the sidecar's.
+const OF_THE_SIDECAR: &[Step] = &[
+    steps::CONFIGURATION,
+    steps::TOKEN_FILE,
+    steps::TOKEN_MOUNT,
+    steps::TOKEN_TEXT,
+    steps::CLAIMS,
+    steps::TOKEN_ROTATION,
+    steps::ROLE,
+    steps::ANNOTATION,
+    steps::STS_ADDRESS,
+    steps::STS_CONNECTION,
+    steps::STS_ANSWER,
+    steps::STS_CLOCK,
+    steps::STS_REGION,
+    steps::EXCHANGE,
+    steps::SESSION_DURATION,
+    steps::CREDENTIALS,
+];
+/// The steps for which something is sent out of the pod.
+const OUTSIDE: &[Step] = &[
+    steps::ANNOTATION,
+    steps::STS_ADDRESS,
+    steps::STS_CONNECTION,
+    steps::STS_ANSWER,
+    steps::STS_CLOCK,
+    steps::STS_REGION,
+    steps::EXCHANGE,
+    steps::SESSION_DURATION,
+    steps::CREDENTIALS,
+    steps::ASSUMED_ROLE,
+    steps::EKS_TOKEN,
+    steps::EKS_REPLAY,
+    steps::EKS_CLUSTER,
+    steps::EKS_LOGIN,
+];
+/// The steps on the way to STS.
+const WAY: &[Step] = &[
+    steps::STS_ADDRESS,
+    steps::STS_CONNECTION,
+    steps::STS_ANSWER,
+    steps::STS_CLOCK,
+];
+/// The steps of the exchange.
+const EXCHANGE: &[Step] = &[
+    steps::STS_REGION,
+    steps::EXCHANGE,
+    steps::SESSION_DURATION,
+    steps::CREDENTIALS,
+];
+/// The steps into a cluster.
+const CLUSTER: &[Step] = &[
+    steps::ASSUMED_ROLE,
+    steps::EKS_TOKEN,
+    steps::EKS_REPLAY,
+    steps::EKS_CLUSTER,
+    steps::EKS_LOGIN,
+];
+
+/// All of these, for one reason.
+fn skipped(steps: &[Step], why: &str) -> Vec<Entry> {
+    steps
+        .iter()
+        .map(|step| Entry::skipped(*step, why))
+        .collect()
+}
+
+fn style(asked: &Doctor, environment: &Environment) -> Style {
+    let dumb = super::variable(environment, "TERM").is_some_and(|term| term == "dumb");
+    let no_colour = super::variable(environment, "NO_COLOR").is_some();
+    Style {
+        colour: std::io::stdout().is_terminal() && !dumb && !no_colour,
+        verbose: asked.verbose,
+    }
+}
