@@ -27,7 +27,7 @@ help: ## this list
 test: need lint clients ## format, lint, unit, end-to-end and real-client tests
 	RUST_TEST_THREADS=8 IRSA_SIDECAR_TEST_CLIENTS="$(abspath $(CLIENTS))" $(CARGO) test --workspace --locked
 	@if [ -e "$(CLIENTS)/terraform/.installed" ]; then IRSA_SIDECAR_TEST_CLIENTS="$(abspath $(CLIENTS))" \
-	  $(CARGO) test --locked --test e2e -- --ignored terraform; fi
+	  $(CARGO) test --workspace --locked --test e2e -- --ignored terraform; fi
 
 .PHONY: lint
 lint: ## formatting and clippy, warnings are errors
@@ -83,7 +83,7 @@ $(CLIENTS)/terraform/.installed: tests/clients/terraform/main.tf
 
 .PHONY: clients-test clients-doc
 clients-test: need-for-matrix $(MATRIX)/python/.installed ## every client of the matrix by every door; holds docs/clients.md to it
-	IRSA_SIDECAR_TEST_CLIENTS="$(abspath $(CLIENTS))" $(CARGO) test --locked --test clients -- --ignored --nocapture
+	IRSA_SIDECAR_TEST_CLIENTS="$(abspath $(CLIENTS))" $(CARGO) test --workspace --locked --test clients -- --ignored --nocapture
 
 clients-doc: export CLIENTS_DOC := write
 clients-doc: clients-test ## the same, and writes docs/clients.md
@@ -152,7 +152,7 @@ $(MATRIX)/go/.installed: $(wildcard tests/clients/go/*/*)
 .PHONY: image need-for-image image-tools
 image: image-tools ## the Dockerfile, built on a stand-in for its base, and checks of what came out; needs root on Debian
 	tests/image/build.sh "$(TARGET)/image"
-	IRSA_SIDECAR_TEST_IMAGE="$(abspath $(TARGET))/image/irsa-sidecar.tar" $(CARGO) test --locked --test image -- --include-ignored
+	IRSA_SIDECAR_TEST_IMAGE="$(abspath $(TARGET))/image/irsa-sidecar.tar" $(CARGO) test --workspace --locked --test image -- --include-ignored
 
 need-for-image:
 	@missing=; for tool in $(CARGO) cc apt-get dpkg-deb tar unshare sha256sum; do \
@@ -172,7 +172,7 @@ pod-test: need-for-pod-test pod-tools image $(CLUSTER)/kubernetes $(CLIENTS)/kub
 pod-test: ## the manifests and the image on a real Kubernetes, with real clients; needs root on Debian
 	IRSA_SIDECAR_TEST_CLUSTER="$(abspath $(CLUSTER))" IRSA_SIDECAR_TEST_CLIENTS="$(abspath $(CLIENTS))" \
 	  IRSA_SIDECAR_TEST_IMAGE="$(abspath $(TARGET))/image/irsa-sidecar.tar" \
-	  $(CARGO) --config "target.'cfg(all())'.runner = 'tests/cluster/run'" test --locked --test cluster -- \
+	  $(CARGO) --config "target.'cfg(all())'.runner = 'tests/cluster/run'" test --workspace --locked --test cluster -- \
 	  --ignored --test-threads=16 $(POD_TESTS)
 
 # All components in one program. Neither optimized nor inlined: it is to be there soon, not to run fast. The compiler's own
@@ -201,7 +201,7 @@ pod-tools: need-for-pod-test ## install what runs the pods, where it is missing
 # The alerts, by Prometheus' own parser and engine; a minute and a half of one core to build, half of that where kubectl was built.
 .PHONY: alerts-test need-for-alerts
 alerts-test: need-for-alerts $(CLIENTS)/kubectl/.installed $(CLIENTS)/judge/.installed ## the alerts of manifests/monitoring fire where they should and are quiet where not
-	IRSA_SIDECAR_TEST_CLIENTS="$(abspath $(CLIENTS))" $(CARGO) test --locked --test e2e -- --ignored monitoring::
+	IRSA_SIDECAR_TEST_CLIENTS="$(abspath $(CLIENTS))" $(CARGO) test --workspace --locked --test e2e -- --ignored monitoring::
 
 need-for-alerts: need
 	@GOTOOLCHAIN=local go -C tests/e2e/monitoring/judge list -m >/dev/null 2>&1 || { \

@@ -4,6 +4,7 @@
 //! would answer with three words into a sentence that names the claim, and keep wrong tokens from leaving the pod.
 
 mod error;
+mod rotation;
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,11 +14,14 @@ use serde_json::{Map, Value};
 
 use self::error::list;
 pub use self::error::{Audience, ClaimsError};
+pub use self::rotation::Rotation;
 use crate::diagnosis::quote;
 use crate::token::WebIdentityToken;
 
 /// How far `exp` and `nbf` may be off: clocks differ.
 const LEEWAY: Duration = Duration::from_secs(60);
+/// The audience of tokens that STS takes, where nobody has agreed on another.
+pub const STS_AUDIENCE: &str = "sts.amazonaws.com";
 /// The audience of the token that the EKS Pod Identity webhook mounts.
 const POD_IDENTITY_AUDIENCE: &str = "pods.eks.amazonaws.com";
 /// The API server's own audience begins with this; on EKS it is exactly this.
@@ -75,11 +79,16 @@ impl fmt::Debug for Pod {
 /// Decodes the claims; says nothing yet about whether they are right.
 pub fn decode(token: &WebIdentityToken) -> Result<Claims, ClaimsError> {
     let text = token.expose();
-    let claims: Map<String, Value> =
-        insecure_decode_claims(text).map_err(|_| ClaimsError::NotAJwt {
-            length: text.len(),
-            parts: text.split('.').count(),
-        })?;
+    let not_a_jwt = || ClaimsError::NotAJwt {
+        length: text.chars().count(),
+        parts: text.split('.').count(),
+        odd: odd(text),
+    };
+    // The decoder looks at the claims only, and not at what stands around and between the parts.
+    if !is_compact(text) {
+        return Err(not_a_jwt());
+    }
+    let claims: Map<String, Value> = insecure_decode_claims(text).map_err(|_| not_a_jwt())?;
     Ok(Claims {
         audiences: audiences(&claims)?,
         issuer: text_claim(&claims, "iss")?.unwrap_or_default(),
@@ -88,6 +97,43 @@ pub fn decode(token: &WebIdentityToken) -> Result<Claims, ClaimsError> {
         not_before: time_claim(&claims, "nbf")?,
         issued_at: time_claim(&claims, "iat")?,
         kubernetes: kubernetes(&claims)?,
+    })
+}
+
+/// RFC 7515 section 3.1: three parts of base64url without padding, and nothing else. None is empty, the signature
+/// neither: whoever verifies it wants one.
+fn is_compact(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    // One character more than whole groups of four holds no byte.
+    let is_part = |part: &str| !part.is_empty() && part.len() % 4 != 1 && part.bytes().all(plain);
+    text.split('.').count() == 3 && text.split('.').all(is_part)
+}
+
+/// What people have left around a token, in words; it is not repeated.
+fn odd(text: &str) -> Option<&'static str> {
+    let begins_with = |beginning: &str| {
+        let begin = text.get(..beginning.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(beginning))
+    };
+    let holds = |what: fn(char) -> bool| text.contains(what);
+    Some(if text.starts_with('\u{feff}') {
+        "a byte order mark stands before it"
+    } else if begins_with("Bearer ") || begins_with("Bearer:") {
+        "the word Bearer stands before it"
+    } else if begins_with("{") {
+        "it begins with a brace, as JSON does"
+    } else if holds(|c| "\"'`".contains(c)) {
+        "a quotation mark stands in it"
+    } else if holds(|c| c == '\n' || c == '\r') {
+        "there is a second line"
+    } else if holds(char::is_whitespace) {
+        "a blank stands in it"
+    } else if holds(|c| c == '=') {
+        "an equals sign stands in it"
+    } else if holds(|c| c == '+' || c == '/') {
+        "it is in base64, not base64url"
+    } else {
+        return None;
     })
 }
 

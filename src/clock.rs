@@ -13,8 +13,13 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use tokio::time::Instant;
 
+use crate::diagnosis::{Diagnosis, findings};
+
 /// The local clock and the tick run alike but for a step of the clock, a suspended machine, or this much.
 const DOUBT: Duration = Duration::from_secs(5);
+
+/// `Date` has whole seconds, and nothing minds this much.
+pub const HARMLESS: Duration = Duration::from_secs(60);
 
 /// The last second that a date of four digits can tell, in seconds since 1970.
 pub const END_OF_TIME: i64 = 253_402_300_799;
@@ -168,6 +173,38 @@ fn measure(date: SystemTime, sent: SystemTime, received: SystemTime) -> i64 {
         return 0;
     }
     sign * i64::try_from(distance.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// How far the node's clock is off and on which side, where that of STS is so far ahead of it; `None` where the two agree.
+pub fn aside(offset_millis: i64) -> Option<String> {
+    let off = Duration::from_millis(offset_millis.unsigned_abs());
+    let side = if offset_millis < 0 {
+        "ahead of"
+    } else {
+        "behind"
+    };
+    let found = || format!("the node's clock is {} {side} that of STS", whole(off));
+    (off >= Duration::from_secs(1)).then(found)
+}
+
+/// What to say about a node's clock that shows `local` while that of STS is so far ahead of it; `None` where nothing minds.
+pub fn wrong(offset_millis: i64, local: SystemTime) -> Option<Diagnosis> {
+    let found = aside(offset_millis)
+        .filter(|_| Duration::from_millis(offset_millis.unsigned_abs()) > HARMLESS)?;
+    let (here, there) = (rfc3339(local), rfc3339(shift(local, offset_millis)));
+    Some(Diagnosis {
+        finding: findings::CLOCK_WRONG,
+        found: format!("{found}: {here} here, {there} there"),
+        expected: format!(
+            "a clock within {} s of that of STS; AWS refuses requests that are signed more than 5 min off",
+            HARMLESS.as_secs()
+        ),
+        fix: "set the node's clock by NTP: the sidecar corrects for it, but the app's AWS SDKs and kubectl may not. On the node:\n\
+              chronyc sources && chronyc tracking\n\
+              chronyc makestep\n\
+              On EC2 the source is this line of /etc/chrony.conf: server 169.254.169.123 prefer iburst minpoll 4 maxpoll 4"
+            .into(),
+    })
 }
 
 /// How far apart two times are.

@@ -40,7 +40,7 @@ pub struct Session {
     pub account_id: String,
     /// The ARN of the assumed role.
     pub role_arn: String,
-    /// The role session name, under which the session stands in CloudTrail.
+    /// The role session name, under which the session stands in CloudTrail. Empty where nobody has told it.
     pub session_name: String,
 }
 
@@ -158,7 +158,7 @@ impl Credentials {
         &self.session.role_arn
     }
 
-    /// The role session name.
+    /// The role session name. Empty where nobody has told it: the document has none.
     pub fn session_name(&self) -> &str {
         &self.session.session_name
     }

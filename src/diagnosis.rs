@@ -4,7 +4,11 @@
 //! `/readyz` and heads the entry in `docs/troubleshooting.md`; the title never names a secret, an ARN, an account or
 //! an issuer, so the unauthenticated ops door may say it. The details go to logs and to authorized clients only.
 
+mod text;
+
 use std::fmt;
+
+pub use self::text::{has_token, plain_url, quote, refused, shell_word, without_tokens, word};
 
 /// One kind of trouble: an id that never changes and a sentence that is safe to show to anybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,35 +51,6 @@ impl fmt::Display for Diagnosis {
             self.found, self.expected, self.fix
         )
     }
-}
-
-/// Text from outside, made safe for one line of a log: quoted, control characters escaped, cut at 200 characters.
-pub fn quote(text: &str) -> String {
-    const LONGEST: usize = 200;
-    match text.char_indices().nth(LONGEST) {
-        None => format!("{text:?}"),
-        Some((end, _)) => format!(
-            "{:?} and {} more characters",
-            &text[..end],
-            text[end..].chars().count()
-        ),
-    }
-}
-
-/// A code or a status from outside: a word. Whatever else stands there is not worth repeating.
-pub fn word(text: &str) -> String {
-    const LONGEST: usize = 64;
-    let wordy = |c: &char| c.is_ascii_alphanumeric() || "._-".contains(*c);
-    text.chars().filter(wordy).take(LONGEST).collect()
-}
-
-/// One word of a shell's command line, to be pasted.
-pub fn shell_word(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@+=,".contains(&b);
-    if !text.is_empty() && text.bytes().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// One thing that `doctor` looks at. Its id stands where there is nothing to find fault with.
@@ -158,6 +133,7 @@ pub mod findings {
         CONFIGURATION_DOUBTFUL = "configuration-doubtful": "something in the configuration will not do what it seems to";
         CONFIGURATION_CONFLICT = "configuration-conflict": "two places give one setting different values";
         FILE_HANGS = "file-hangs": "a file or its file system does not answer";
+        OUT_OF_TIME = "out-of-time": "the time was up before this could be judged";
         WEBHOOK_NOT_RUN = "webhook-not-run": "the EKS webhook has not changed this pod, and nothing else names a role";
         WEBHOOK_INCOMPLETE = "webhook-incomplete": "only one of AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE is set";
         APP_SDK_BYPASS = "app-sdk-bypass": "an AWS SDK in the app's container would not ask the sidecar";
@@ -284,32 +260,5 @@ mod tests {
                     .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
             );
         }
-    }
-
-    #[test]
-    fn quoted_text_cannot_break_a_line_or_fill_a_log() {
-        assert_eq!(quote("a\nb\u{1b}[31m"), r#""a\nb\u{1b}[31m""#);
-        let long = "é".repeat(5_000);
-        assert!(quote(&long).ends_with("and 4800 more characters"));
-    }
-
-    #[test]
-    fn what_is_pasted_into_a_shell_is_one_word_and_no_more() {
-        for (text, written) in [
-            ("demo", "demo"),
-            ("my cluster", "'my cluster'"),
-            ("a;b", "'a;b'"),
-            ("$(reboot)", "'$(reboot)'"),
-            ("it's", r"'it'\''s'"),
-            ("", "''"),
-        ] {
-            assert_eq!(shell_word(text), written);
-        }
-    }
-
-    #[test]
-    fn a_word_is_one() {
-        assert_eq!(word("Access\nDenied <b>"), "AccessDeniedb");
-        assert_eq!(word(&"a".repeat(500)).len(), 64);
     }
 }

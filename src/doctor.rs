@@ -9,6 +9,7 @@ pub mod claims;
 pub mod cluster;
 pub mod environment;
 pub mod exchange;
+mod causes;
 mod explain;
 pub mod kubeconfig;
 pub mod pod;
@@ -19,6 +20,7 @@ pub mod way;
 
 use crate::diagnosis::{Diagnosis, Step, steps};
 
+pub use self::causes::one_failure_each;
 pub use self::explain::explain;
 pub use self::report::{Style, json, text};
 

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::diagnosis::shell_word;
-use crate::partition::Partition;
+use crate::partition::{Partition, Region};
 use crate::role::RoleArn;
 
 /// Stands in what is printed where somebody has to choose.
@@ -130,16 +130,23 @@ impl Identity {
         })
     }
 
-    /// The one that sessions of this role have, where STS was not asked.
-    pub fn of_session(role: &RoleArn, session_name: &str) -> Result<Self, IdentityError> {
+    /// The one that sessions of this role have, where STS was not asked. Without the session's name its ARN cannot be
+    /// told, and that of the role stands for it.
+    pub fn of_session(role: &RoleArn, session_name: Option<&str>) -> Result<Self, IdentityError> {
         let (_, with_path, partition) = canonicalize(role.as_str())?;
         let (account, name) = (role.account(), last(&with_path));
         let partition_name = partition.name;
+        let arn = match session_name {
+            Some(session) => {
+                format!("arn:{partition_name}:sts::{account}:assumed-role/{name}/{session}")
+            }
+            None => role.to_string(),
+        };
         Ok(Identity {
             account: account.to_owned(),
-            arn: format!("arn:{partition_name}:sts::{account}:assumed-role/{name}/{session_name}"),
+            arn,
             user_id: String::new(),
-            session_name: Some(session_name.to_owned()),
+            session_name: session_name.map(str::to_owned),
             principal: Principal::AssumedRole,
             canonical_arn: without_path(&with_path),
             partition,
@@ -176,26 +183,34 @@ impl Identity {
 
     /// The commands that make an access entry, one a line. An entry wants the path that a session's ARN does not show:
     /// `role`, where it is known which one was assumed, brings it. `None` for whom no entry can be made.
-    pub fn access_entry_commands(&self, cluster: &str, role: Option<&RoleArn>) -> Option<String> {
+    pub fn access_entry_commands(
+        &self,
+        cluster: &str,
+        region: Option<&Region>,
+        role: Option<&RoleArn>,
+    ) -> Option<String> {
         if matches!(self.principal, Principal::Root | Principal::FederatedUser) {
             return None;
         }
         let role = role.filter(|role| self.is_session_of(role));
         let principal = role.map_or(self.canonical_arn.as_str(), RoleArn::as_str);
+        let place = region.map_or(String::new(), |region| format!("--region {region} "));
         let whom = format!(
-            "--cluster-name {} --principal-arn {}",
+            "{place}--cluster-name {} --principal-arn {}",
             shell_word(cluster),
             shell_word(principal)
         );
         let partition = self.partition.name;
         let path_unknown = role.is_none() && self.principal == Principal::AssumedRole;
-        let note = if path_unknown {
-            "# If the role has a path, its ARN needs it here: role/PATH/NAME.\n"
-        } else {
-            ""
-        };
+        let mut notes = String::new();
+        if path_unknown {
+            notes += "# If the role has a path, its ARN needs it here: role/PATH/NAME.\n";
+        }
+        if region.is_none() {
+            notes += "# Without --region they go to the AWS CLI's own: add the cluster's.\n";
+        }
         Some(format!(
-            "{note}aws eks create-access-entry {whom} --kubernetes-groups {GROUP}\n\
+            "{notes}aws eks create-access-entry {whom} --kubernetes-groups {GROUP}\n\
              aws eks associate-access-policy {whom} --policy-arn arn:{partition}:eks::aws:cluster-access-policy/AmazonEKSViewPolicy --access-scope type=cluster\n"
         ))
     }

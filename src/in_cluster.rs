@@ -12,6 +12,11 @@ pub const HOST_VARIABLE: &str = "KUBERNETES_SERVICE_HOST";
 /// The other one.
 pub const PORT_VARIABLE: &str = "KUBERNETES_SERVICE_PORT";
 
+/// Whether Kubernetes makes such a variable for a Service: where it is, or of the links that Docker once had.
+pub fn is_service_link(variable: &str) -> bool {
+    variable.ends_with("_SERVICE_HOST") || variable.contains("_PORT")
+}
+
 /// A variable that every pod has is missing or odd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotInCluster {

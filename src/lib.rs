@@ -17,6 +17,8 @@ pub mod credentials;
 pub mod partition;
 // Notices that a file may have changed.
 pub mod watch;
+// Files that are read to the end, and nothing else in their place.
+pub mod regular_file;
 // Files that are whole or not there.
 pub mod atomic_file;
 // The projected service account token file.

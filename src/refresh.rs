@@ -20,7 +20,7 @@ use tracing::field::display;
 use self::schedule::Schedule;
 use crate::backoff::LONGEST_SLEEP;
 use crate::claims::ClaimsError;
-use crate::clock::{Clock, rfc3339};
+use crate::clock::{self, Clock, rfc3339};
 use crate::credentials::Credentials;
 use crate::diagnosis::{Diagnosis, Finding, Remedy};
 use crate::metrics::Metrics;
@@ -85,6 +85,8 @@ pub struct Refresh<S> {
     asked_time: Option<Instant>,
     /// The finding that was logged last, and whether credentials were given out at that time.
     last_said: Option<(Finding, bool)>,
+    /// Whether the node's clock was said to be wrong, and is.
+    said_clock: bool,
 }
 
 /// Why an attempt failed.
@@ -122,6 +124,7 @@ impl<S: Source> Refresh<S> {
             trouble_since: None,
             asked_time: None,
             last_said: None,
+            said_clock: false,
         }
     }
 
@@ -129,6 +132,7 @@ impl<S: Source> Refresh<S> {
     pub async fn run(mut self) {
         loop {
             self.settle_time().await;
+            self.notice_the_clock();
             self.notice_the_end();
             let wait = self.schedule.wait(self.clock.now());
             if wait.is_zero() {
@@ -237,6 +241,24 @@ impl<S: Source> Refresh<S> {
             }
         }
         self.last_said = saying;
+    }
+
+    /// The sidecar minds no wrong clock; others on the node do. One line per transition, of the task that is there always.
+    fn notice_the_clock(&mut self) {
+        let (Some(_), Some(millis)) = (&self.metrics, self.clock.offset_millis()) else {
+            return;
+        };
+        let wrong = clock::wrong(millis, self.clock.local());
+        match &wrong {
+            Some(wrong) if !self.said_clock => {
+                tracing::warn!(finding = wrong.finding.id, "{wrong}");
+            }
+            None if self.said_clock => {
+                tracing::info!("the node's clock is that of STS again");
+            }
+            _ => {}
+        }
+        self.said_clock = wrong.is_some();
     }
 
     /// The last credentials may end between two attempts, minutes before the next.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::claims::{Claims, Kubernetes};
-use crate::diagnosis::{Diagnosis, findings, quote};
+use crate::diagnosis::{Diagnosis, findings, refused};
 use crate::partition::Partition;
 
 /// `arn:PARTITION:iam::ACCOUNT:role/[PATH/]NAME`; nothing else can be assumed.
@@ -150,7 +150,7 @@ pub fn role_to_assume(text: &str) -> Result<RoleArn, String> {
     };
     Err(format!(
         "role-arn is {}: {problem}; {EXPECTED}; {WHAT_ROLE_ARN_IS_FOR}",
-        quote(text)
+        refused(text)
     ))
 }
 

@@ -26,14 +26,6 @@ impl Secret {
     }
 }
 
-/// A URL without the user name and password that it may hold; any other text as it is.
-pub fn without_password(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
-        _ => url.to_owned(),
-    }
-}
-
 /// What AWS says, without the secret that the request carried: it quotes parameters that it finds wrong, and where a
 /// signature is, the whole request. An empty secret is none.
 pub fn scrub(message: &str, secret: &str) -> String {
@@ -75,17 +67,6 @@ mod tests {
             format!("{:?}", Secret::new("hunter2".into())),
             "[secret of 7 bytes]"
         );
-    }
-
-    #[test]
-    fn a_password_is_cut_out_of_a_url_and_nothing_else() {
-        for (url, shown) in [
-            ("http://user:p@ss@proxy:3128", "http://proxy:3128"),
-            ("https://sts.example.com", "https://sts.example.com"),
-            ("a@b", "a@b"),
-        ] {
-            assert_eq!(without_password(url), shown);
-        }
     }
 
     #[test]

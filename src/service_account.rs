@@ -14,6 +14,8 @@ use std::future::Future;
 use std::io;
 use std::path::Path;
 
+use tokio::runtime::Handle;
+
 pub use self::annotations::{Annotated, AnnotationsConfig};
 pub use self::error::{ServiceAccountError, ServiceAccountErrorKind};
 pub use self::rbac::role_and_binding;
@@ -74,6 +76,9 @@ impl fmt::Display for ServiceAccountName {
     }
 }
 
+/// What stands before the names of the annotations that the EKS webhook reads, where nobody has given it another prefix.
+pub const ANNOTATION_PREFIX: &str = "eks.amazonaws.com";
+
 /// RFC 1123, as Kubernetes checks names and the prefixes of annotations.
 pub fn is_dns_subdomain(text: &str) -> bool {
     const LONGEST: usize = 253;
@@ -119,9 +124,9 @@ impl Api for KubernetesApi {
         let server = self.server.as_ref();
         let server =
             server.map_err(|found| fail(ServiceAccountErrorKind::NotInCluster(found.clone())))?;
-        let token = api_token().await.map_err(fail)?;
+        let (token, trust) = mounted().await.map_err(fail)?;
         let network = Network {
-            trust: Some(cluster_ca().map_err(fail)?),
+            trust: Some(trust),
             proxy: None,
         };
         let ServiceAccountName { namespace, name } = account;
@@ -139,6 +144,21 @@ impl Api for KubernetesApi {
         })?;
         answer::read(&reply, account, server, token.expose()).map_err(fail)
     }
+}
+
+/// What is mounted for the API. Where its volume hangs, nobody else waits for it: there is but one thread.
+async fn mounted() -> Result<(WebIdentityToken, Trust), ServiceAccountErrorKind> {
+    let reading = tokio::task::spawn_blocking(|| {
+        let token = Handle::current().block_on(api_token())?;
+        Ok((token, cluster_ca()?))
+    });
+    reading.await.unwrap_or_else(|error| {
+        Err(ServiceAccountErrorKind::NoApiToken(format!(
+            "reading {} and {} ended early: {error}",
+            in_cluster::TOKEN,
+            in_cluster::CA
+        )))
+    })
 }
 
 /// Waits out a swap of the kubelet's, as with the web identity token. What no header can carry is never sent.

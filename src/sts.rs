@@ -51,8 +51,10 @@ pub struct AssumeRoleWithWebIdentity<'a> {
 /// What is asked for with credentials instead of a token.
 #[derive(Debug)]
 pub struct AssumeRole<'a> {
-    /// Of the role that assumes the other one. Its role session name is kept: it is what audit logs are searched for.
+    /// Of the role that assumes the other one.
     pub credentials: &'a Credentials,
+    /// Theirs, to be kept: it is what audit logs are searched for.
+    pub session_name: &'a str,
     /// The role to assume.
     pub role: &'a RoleArn,
     /// At most an hour.
@@ -105,6 +107,14 @@ pub struct Caller {
     pub account: String,
 }
 
+impl Caller {
+    /// The role session name; `None` of whom is no session of a role.
+    pub fn session_name(&self) -> Option<&str> {
+        let (_, session) = self.arn.split_once(":assumed-role/")?;
+        session.rsplit_once('/').map(|(_, name)| name)
+    }
+}
+
 impl Sts {
     /// Builds the client; connects to nothing.
     pub fn new(config: &StsConfig, clock: Clock) -> Self {
@@ -145,7 +155,7 @@ impl Sts {
             .client
             .assume_role()
             .role_arn(request.role.as_str())
-            .role_session_name(own.session_name())
+            .role_session_name(request.session_name)
             .duration_seconds(seconds(request.duration))
             .customize()
             .config_override(signed_by(own))
@@ -157,7 +167,7 @@ impl Sts {
                 credentials: answer.credentials,
                 user: answer.assumed_role_user,
                 role: request.role,
-                session_name: own.session_name(),
+                session_name: request.session_name,
                 duration: request.duration,
             }
             .credentials(&self.clock),

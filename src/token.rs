@@ -4,15 +4,16 @@
 //! in the Kubernetes documentation for the layout that [`mount`] looks at.
 
 use std::fmt;
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use crate::diagnosis::{Diagnosis, Finding, Remedy, findings};
+use crate::regular_file;
 use crate::secret::Secret;
 
 /// STS takes no longer token.
@@ -117,13 +118,11 @@ fn see_once(path: &Path) -> Result<Seen, TokenError> {
         path: path.to_owned(),
         kind,
     };
-    let file = open(path).map_err(|error| fail(explain(path, error)))?;
+    let file = regular_file::open(path).map_err(|error| fail(explain(path, error)))?;
+    let file = file.ok_or_else(|| fail(TokenErrorKind::NotAFile))?;
     let metadata = file
         .metadata()
         .map_err(|error| fail(TokenErrorKind::Unreadable(error)))?;
-    if !metadata.is_file() {
-        return Err(fail(TokenErrorKind::NotAFile));
-    }
     // Room for all at once: a buffer that grows would leave copies of the token behind.
     let room = usize::try_from(metadata.len().min(LONGEST_FILE)).unwrap_or(LONGEST_TOKEN) + 1;
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));
@@ -170,14 +169,6 @@ pub fn blanks(path: &Path, (before, behind): (usize, usize)) -> Diagnosis {
         fix: "mount the projected volume itself and set --token-file to the file in it: whatever has written this file will not rotate the token either; the sidecar leaves the blanks away, and other programs that read the file may send them to STS"
             .into(),
     }
-}
-
-/// `O_NONBLOCK`: a pipe at this path must not hang us.
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)
 }
 
 fn explain(path: &Path, error: io::Error) -> TokenErrorKind {

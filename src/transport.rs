@@ -21,7 +21,8 @@ pub use self::endpoint_url::{EndpointUrl, EndpointUrlError};
 pub use self::first_hop::FirstHop;
 pub use self::trust::{Flaw, Trust, TrustError};
 use crate::clock::Clock;
-use crate::secret::{Secret, without_password};
+use crate::diagnosis::plain_url;
+use crate::secret::Secret;
 
 /// A whole request, from name resolution to the last byte.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,12 +50,26 @@ impl Proxy {
     /// `None` where `url` is no `http://` or `https://` address. `no_proxy` may be empty.
     pub fn new(url: Secret, no_proxy: String) -> Option<Self> {
         let proxy = Proxy { url, no_proxy };
-        connector::proxy_config(&proxy).is_ok().then_some(proxy)
+        let is_good = has_good_port(proxy.url.expose()) && connector::proxy_config(&proxy).is_ok();
+        is_good.then_some(proxy)
     }
 
-    /// The address without user name and password.
+    /// Where it is, without user name and password.
     pub fn shown(&self) -> String {
-        without_password(self.url.expose())
+        plain_url(self.url.expose())
+    }
+}
+
+/// Whether a port is one, where an address names it: the connector would take the usual one in place of 99999.
+fn has_good_port(url: &str) -> bool {
+    let place = plain_url(url);
+    let (_, rest) = place.split_once("://").unwrap_or(("", &place));
+    let authority = rest.split('/').next().unwrap_or_default();
+    match authority.rsplit_once(':') {
+        Some((_, port)) if !authority.ends_with(']') => {
+            port.parse::<u16>().is_ok_and(|port| port != 0)
+        }
+        _ => true,
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use crate::clock::{rfc3339, whole};
-use crate::diagnosis::{Diagnosis, Finding, Remedy, findings, quote};
+use crate::diagnosis::{Diagnosis, Finding, Remedy, findings, quote, without_tokens};
 
 /// Why a token must not be sent to STS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum ClaimsError {
         length: usize,
         /// Parts between dots.
         parts: usize,
+        /// What stands there that belongs to no token, in words.
+        odd: Option<&'static str>,
     },
     /// A claim that STS needs is not there.
     Missing(&'static str),
@@ -68,23 +70,24 @@ impl ClaimsError {
             fix,
         };
         let wrong_token = |finding, what: &str, audience: &Audience| {
-            let (found, expected) = (list(&audience.found), &audience.expected);
+            let (found, expected) = (list(&audience.found), without_tokens(&audience.expected));
             diagnose(
                 finding,
                 format!("the token is {what}: its aud is {found}"),
-                format!("aud {}", quote(expected)),
+                format!("aud {}", quote(&expected)),
                 format!(
                     "project a token of its own: volumes[].projected.sources[].serviceAccountToken with audience: {expected}, mount it in the sidecar's container and set --token-file to it"
                 ),
             )
         };
         match self {
-            ClaimsError::NotAJwt { length, parts } => diagnose(
+            ClaimsError::NotAJwt { length, parts, odd } => diagnose(
                 findings::TOKEN_NOT_A_JWT,
                 format!(
-                    "the token file holds {length} characters in {parts} dot-separated parts that do not decode"
+                    "the token file holds {length} characters in {parts} dot-separated parts that do not decode{}",
+                    odd.map_or(String::new(), |odd| format!(": {odd}"))
                 ),
-                "a JSON Web Token: header.claims.signature".into(),
+                "a JSON Web Token alone: header.claims.signature, each in base64url".into(),
                 "set --token-file to the token in the projected volume; nothing else may write that file".into(),
             ),
             ClaimsError::Missing(claim) => diagnose(
@@ -123,11 +126,11 @@ impl ClaimsError {
                 audience,
             ),
             ClaimsError::Audience(audience) => {
-                let (found, expected) = (list(&audience.found), &audience.expected);
+                let (found, expected) = (list(&audience.found), without_tokens(&audience.expected));
                 diagnose(
                     findings::TOKEN_AUDIENCE,
                     format!("the token's aud is {found}"),
-                    format!("aud {}", quote(expected)),
+                    format!("aud {}", quote(&expected)),
                     format!(
                         "set audience: {expected} on the projected volume's serviceAccountToken, or --audience to what the IAM OIDC provider lists"
                     ),

@@ -151,6 +151,60 @@ fn what_is_no_jwt_is_described_by_its_shape_and_not_repeated() {
     }
 }
 
+/// STS would be sent something that it cannot read, and whoever looks would see a good token.
+#[test]
+fn what_stands_around_a_token_is_named_and_the_token_not_repeated() {
+    let good = token(&good()).expose().to_owned();
+    let (header, rest) = good.split_once('.').unwrap();
+    let unsigned = good.strip_suffix("c2ln").unwrap();
+    for (text, odd) in [
+        (format!("\"{good}\""), "a quotation mark stands in it"),
+        (format!("'{good}'"), "a quotation mark stands in it"),
+        (format!("Bearer {good}"), "the word Bearer stands before it"),
+        (format!("bearer {good}"), "the word Bearer stands before it"),
+        (
+            format!("\u{feff}{good}"),
+            "a byte order mark stands before it",
+        ),
+        (format!("{good}\n{good}"), "there is a second line"),
+        (format!("{good} x"), "a blank stands in it"),
+        (format!("{good}="), "an equals sign stands in it"),
+        (
+            format!("{header}/.{rest}"),
+            "it is in base64, not base64url",
+        ),
+        (format!("{{\"token\":{good}}}"), "it begins with a brace"),
+        (
+            unsigned.to_owned(),
+            "in 3 dot-separated parts that do not decode;",
+        ),
+        (
+            format!("{header}!.{rest}"),
+            "in 3 dot-separated parts that do not decode;",
+        ),
+        (
+            format!("{good}x"),
+            "in 3 dot-separated parts that do not decode;",
+        ),
+        (
+            format!(".{rest}"),
+            "in 3 dot-separated parts that do not decode;",
+        ),
+        (
+            format!("{good}."),
+            "in 4 dot-separated parts that do not decode;",
+        ),
+    ] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &text).unwrap();
+        let error = decode(&crate::token::read_once(file.path()).unwrap()).unwrap_err();
+        assert_eq!(error.diagnosis().finding, findings::TOKEN_NOT_A_JWT);
+        let sentence = error.to_string();
+        assert!(sentence.contains(odd), "{odd:?} is not in {sentence:?}");
+        assert!(!sentence.contains(header), "{sentence}");
+    }
+}
+
 #[test]
 fn hostile_claims_neither_flood_a_log_nor_overflow_the_stack() {
     let many: Vec<String> = (0..500).map(|n| format!("audience\n{n}")).collect();

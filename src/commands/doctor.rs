@@ -22,7 +22,7 @@ use super::{Environment, Failure, Output};
 use crate::clock::Clock;
 use crate::config::Doctor;
 use crate::diagnosis::{Step, steps};
-use crate::doctor::{Entry, Style, Verdict, explain, in_order, json, text};
+use crate::doctor::{Entry, Style, Verdict, explain, in_order, json, one_failure_each, text};
 use crate::service_account::Annotated;
 
 /// Why nothing that leaves the pod was looked at.
@@ -34,23 +34,30 @@ pub async fn run(asked: Doctor, environment: Environment) -> Result<Output, Fail
         let entry = explain(id).map_err(Failure::Usage)?;
         return Ok(Output::of(entry));
     }
-    let patience = Patience::new();
+    let patience = Patience::new(is_dumb(&environment));
     let (local, surroundings) = tokio::join!(
         local::look(&asked, &environment, &patience),
         surroundings::look(&asked, &environment, &patience)
     );
-    let surroundings = surroundings?;
-    let entries = match local? {
+    let entries = match local {
         Ok(local) => walk(&asked, &local, &surroundings, &patience).await,
-        Err(hanging) => hanging,
+        Err(mut hanging) => {
+            hanging.extend(surroundings.entries_alone(Clock::system().local()));
+            hanging
+        }
     };
     let entries = in_order(entries);
     let product = match asked.json {
         true => json(&entries),
         false => text(&entries, style(&asked, &environment)),
     };
+    let words = surroundings
+        .not_a_pod
+        .iter()
+        .map(|error| format!("{error}; what is said of the pod is of this container alone"));
     Ok(Output {
-        success: !entries.iter().any(Entry::is_failed),
+        words: words.collect(),
+        success: surroundings.not_a_pod.is_none() && !entries.iter().any(Entry::is_failed),
         ..Output::of(product)
     })
 }
@@ -62,7 +69,7 @@ async fn walk(
     patience: &Patience,
 ) -> Vec<Entry> {
     let clock = Clock::system();
-    let doors = doors::walk(local, clock.local(), patience);
+    let doors = doors::walk(local, patience);
     let (mut entries, annotated, doors) = match asked.offline {
         true => (skipped(OUTSIDE, OFFLINE), None, doors.await),
         false => outside(asked, local, &clock, doors, patience).await,
@@ -73,7 +80,10 @@ async fn walk(
         entries = entries.into_iter().map(of_the_sidecar).collect();
     }
     entries.extend(surroundings.entries(local, asks_sidecar, clock.now().wall));
-    with_sidecar(entries, doors.entries)
+    let role = annotated.as_ref().map(|annotated| &annotated.role);
+    let role = role.or(local.examined.role.as_ref());
+    entries.extend(doors.entries(role, clock.local()));
+    one_failure_each(entries, local.examined.lacks_role_only)
 }
 
 /// Everything that is sent out of the pod.
@@ -92,15 +102,14 @@ async fn outside(
     entries.push(annotation);
     let exchanged = exchange::walk(local, annotated.as_ref(), &entries, clock, patience).await;
     entries.extend(exchanged.entries);
-    let served = doors.credentials.as_ref();
-    let credentials = exchanged.credentials.as_ref().or(served);
+    let credentials = exchanged.credentials.as_ref().or(doors.credentials());
     entries.extend(cluster::walk(asked, local, credentials, clock, patience).await);
     (entries, annotated, doors)
 }
 
 /// It has neither role nor token of its own, and needs none where a sidecar answers it, or should.
 fn is_apps_container(local: &Local, doors: &Doors) -> bool {
-    local.examined.is_app && (doors.answered || local.examined.is_pointed)
+    local.examined.is_app && (doors.answered() || local.examined.is_pointed)
 }
 
 /// What an app's container lacks is no failure: the sidecar's has it.
@@ -110,28 +119,6 @@ fn of_the_sidecar(entry: Entry) -> Entry {
         true if !matches!(entry.verdict, Verdict::Fine(_)) => Entry::skipped(entry.step, WHY),
         _ => entry,
     }
-}
-
-/// A running sidecar that fails as this walk does has nothing to add: one trouble is one failure.
-fn with_sidecar(mut entries: Vec<Entry>, doors: Vec<Entry>) -> Vec<Entry> {
-    let failed: Vec<&str> = entries
-        .iter()
-        .filter(|entry| entry.is_failed())
-        .map(Entry::id)
-        .collect();
-    let echo = |entry: &Entry| entry.is_failed() && failed.contains(&entry.id());
-    let doors: Vec<Entry> = doors
-        .into_iter()
-        .map(|entry| match echo(&entry) {
-            true => Entry::skipped(
-                entry.step,
-                format!("it is not ready for the same reason: {}", entry.id()),
-            ),
-            false => entry,
-        })
-        .collect();
-    entries.extend(doors);
-    entries
 }
 
 /// The steps that an app's container leaves to the sidecar's.
@@ -202,10 +189,14 @@ fn skipped(steps: &[Step], why: &str) -> Vec<Entry> {
 }
 
 fn style(asked: &Doctor, environment: &Environment) -> Style {
-    let dumb = super::variable(environment, "TERM").is_some_and(|term| term == "dumb");
     let no_colour = super::variable(environment, "NO_COLOR").is_some();
     Style {
-        colour: std::io::stdout().is_terminal() && !dumb && !no_colour,
+        colour: std::io::stdout().is_terminal() && !is_dumb(environment) && !no_colour,
         verbose: asked.verbose,
     }
+}
+
+/// Whether the terminal, if there is one, knows no more than lines.
+fn is_dumb(environment: &Environment) -> bool {
+    super::variable(environment, "TERM").is_some_and(|term| term == "dumb")
 }

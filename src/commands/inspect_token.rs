@@ -17,6 +17,7 @@ use crate::diagnosis::{findings, quote};
 use crate::eks_token::{ClusterName, LONGEST};
 use crate::identity::Identity;
 use crate::inspection::{CLUSTER_HEADER, Inspection, Rule, inspect};
+use crate::partition::Region;
 use crate::replay::{ReplayConfig, ask_time, replay};
 use crate::role::RoleArn;
 use crate::secret::Secret;
@@ -51,7 +52,11 @@ pub async fn run(asked: InspectToken, environment: Environment) -> Result<Output
             Ok(identity) => {
                 // Brings the path that the ARN of a session does not show.
                 let role = config::role(asked.flags.clone(), environment);
-                report.identity(&identity, cluster, role.as_ref());
+                // Where nobody names the cluster's region, it is taken to be that of the token.
+                let signed_for = inspection.region.as_deref();
+                let signed_for = signed_for.and_then(|region| region.parse().ok());
+                let region = asked.region.as_ref().or(signed_for.as_ref());
+                report.identity(&identity, cluster, region, role.as_ref());
             }
             Err(error) => {
                 let diagnosis = error.diagnosis();
@@ -204,7 +209,13 @@ impl Report {
         }
     }
 
-    fn identity(&mut self, found: &Identity, cluster: &ClusterName, role: Option<&RoleArn>) {
+    fn identity(
+        &mut self,
+        found: &Identity,
+        cluster: &ClusterName,
+        region: Option<&Region>,
+        role: Option<&RoleArn>,
+    ) {
         self.line("replay", "STS accepted it");
         self.line("arn", &found.arn);
         self.line("canonical arn", &found.canonical_arn);
@@ -217,7 +228,7 @@ impl Report {
         self.0.push_str(&format!(
             "\nTo let it in, in the ConfigMap aws-auth of kube-system, under {key}:\n\n{entry}"
         ));
-        match found.access_entry_commands(cluster.as_str(), role) {
+        match found.access_entry_commands(cluster.as_str(), region, role) {
             Some(commands) => self
                 .0
                 .push_str(&format!("\nor with an access entry:\n\n{commands}")),

@@ -72,8 +72,8 @@ pub(super) fn parse(document: &[u8]) -> Option<Credentials> {
         expiration,
         account_id: found.account_id,
         role_arn: found.role_arn,
-        // Not in the document, and needed only to assume a role.
-        session_name: "irsa-sidecar".into(),
+        // Not in the document, and nothing is made up: STS tells it whoever needs it.
+        session_name: String::new(),
     };
     Credentials::new(session, handed_out, LONGEST).ok()
 }

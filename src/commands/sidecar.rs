@@ -1,9 +1,8 @@
 //! Asking the running sidecar, over its own credentials door.
 
 use std::fmt;
-use std::fs::OpenOptions;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use super::Failure;
 use crate::config::{Running, Shown};
 use crate::diagnosis::word;
 use crate::outputs::container_credentials::CREDENTIALS_BY_SECRET;
+use crate::regular_file;
 
 /// The sidecar holds a request for an EKS token for up to 10 s.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -51,7 +51,8 @@ async fn ask(
     let address = running.address;
     let failed = |what: String| Failure::Failed(format!("the sidecar at {address} {what}"));
     let late = |_| failed(format!("did not answer within {} s", TIMEOUT.as_secs()));
-    let sent = timeout(TIMEOUT, send(running, method, target)).await;
+    let sent = send(address, Some(&running.authorization), method, target);
+    let sent = timeout(TIMEOUT, sent).await;
     match sent.map_err(late)? {
         Ok(answer) if answer.status == wanted => Ok(Some(answer.body)),
         Ok(answer) => Err(failed(format!("answered {}", answer.words()))),
@@ -96,26 +97,27 @@ impl Answered {
     }
 }
 
-/// One request with what is to be shown. Has no end by itself: the caller limits the time.
+/// One request with what is to be shown, if anything is. Has no end by itself: the caller limits the time.
 pub(super) async fn send(
-    running: &Running,
+    address: SocketAddr,
+    shown: Option<&Shown>,
     method: Method,
     target: &str,
 ) -> Result<Answered, Unanswered> {
     let unasked =
         |error: &dyn fmt::Display| Unanswered::Broken(format!("cannot be asked: {error}"));
-    let stream = match TcpStream::connect(running.address).await {
+    let stream = match TcpStream::connect(address).await {
         Ok(stream) => stream,
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             return Err(Unanswered::Nobody);
         }
         Err(error) => return Err(unasked(&error)),
     };
-    let (authorization, unread) = authorization(&running.authorization)?;
+    let (authorization, unread) = shown.map_or(Ok((None, None)), authorization)?;
     let mut request = Request::builder()
         .method(method)
         .uri(target)
-        .header(HOST, running.address.to_string());
+        .header(HOST, address.to_string());
     if let Some(value) = authorization {
         request = request.header(AUTHORIZATION, value);
     }
@@ -177,8 +179,8 @@ fn authorization(shown: &Shown) -> Result<(Option<HeaderValue>, Option<String>),
 }
 
 /// Where credentials are for what is to be shown, in the path instead of a header; `None` where there is nothing to show.
-pub(super) fn by_secret(running: &Running) -> Option<Zeroizing<String>> {
-    let secret = match &running.authorization {
+pub(super) fn by_secret(shown: &Shown) -> Option<Zeroizing<String>> {
+    let secret = match shown {
         Shown::Text(secret) => Zeroizing::new(secret.expose().to_owned()),
         Shown::File(path) => Zeroizing::new(read(path).ok()?),
     };
@@ -189,10 +191,8 @@ pub(super) fn by_secret(running: &Running) -> Option<Zeroizing<String>> {
 
 /// A pipe or a device in its place must not hang us.
 fn read(path: &Path) -> io::Result<String> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)?;
+    let file = regular_file::open(path)?;
+    let file = file.ok_or_else(|| io::Error::other("it is a directory, a pipe or a device"))?;
     let mut text = String::new();
     file.take(LONGEST_AUTHORIZATION).read_to_string(&mut text)?;
     Ok(text)

@@ -21,6 +21,7 @@ use self::subcommands::{
 };
 use super::settings::{SETTINGS, Setting};
 use super::sources::Flags;
+use crate::diagnosis::without_tokens;
 use crate::link_local::Wanted;
 
 const ABOUT: &str =
@@ -91,7 +92,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
         .try_get_matches_from(arguments)
         .map_err(|error| Usage {
             of_serve,
-            text: error.render().to_string(),
+            text: without_tokens(&error.render().to_string()),
             asked_for: matches!(
                 error.kind(),
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion

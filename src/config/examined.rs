@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::doubts::together;
 use super::resolver::Resolver;
 use super::role::Source;
-use super::running::{FULL_URI, Running, from_inside};
+use super::running::{FULL_URI, Running, from_inside, is_loopback};
 use super::settings::{self, ROLE_FROM_ANNOTATION};
 use super::sources::{Flags, Origin};
 use super::values::ops_address;
@@ -27,10 +27,14 @@ pub struct Examined {
     pub report: Vec<Reported>,
     /// What keeps `serve` from starting.
     pub errors: Option<Diagnosis>,
+    /// Whether all that is wrong is that nobody names a role, and perhaps a region.
+    pub lacks_role_only: bool,
     /// What `serve` warns about at start.
     pub doubts: Option<Diagnosis>,
     /// One setting with two values.
     pub conflict: Option<Diagnosis>,
+    /// Values in variables of AWS's that are not used, as others count more, and that is usual: a line for each setting.
+    pub overridden: Vec<String>,
     /// Where the token is.
     pub token_file: Option<PathBuf>,
     /// What its `aud` has to hold.
@@ -57,10 +61,11 @@ pub struct Examined {
     pub running: Option<Running>,
     /// Where its ops door is, best first.
     pub ops: Vec<SocketAddr>,
-    /// Whether the environment itself says where the sidecar is.
+    /// Whether the environment itself says where the sidecar is. An address that is not loopback may be another agent's.
     pub is_pointed: bool,
-    /// Whether no setting names a role or, by a name of the sidecar's own, a token: so it is in an app's container. The variable `AWS_WEB_IDENTITY_TOKEN_FILE` and the file at the default path may be there,
-    /// since the webhook looks after all containers.
+    /// Whether no setting names a role or, by a name of the sidecar's own, a token: so it is in an app's
+    /// container. `AWS_ROLE_ARN` without a token is for the app's own use. The variable `AWS_WEB_IDENTITY_TOKEN_FILE` and the file at the default path may be there, since the webhook
+    /// looks after all containers.
     pub is_app: bool,
 }
 
@@ -87,13 +92,17 @@ pub fn examine(
     };
     let config = resolver.config_with(parts);
     let reads_annotation = resolver.sources.is_on(ROLE_FROM_ANNOTATION);
-    let conflict = resolver.conflict();
-    let is_pointed = resolver.sources.variable(FULL_URI).is_some();
-    let is_app =
-        !resolver.sources.is_set("role-arn") && !reads_annotation && !resolver.has_own_token();
+    let (conflict, overridden) = (resolver.conflict(), resolver.overridden());
+    let uri = resolver.sources.variable(FULL_URI);
+    let is_pointed = uri.is_some_and(|(uri, _)| is_loopback(&uri));
+    let is_app = !resolver.has_role() && !reads_annotation && !resolver.has_own_token();
     let api = resolver.api();
     let (report, warnings) = (resolver.report.clone(), resolver.warnings.clone());
     let errors = resolver.errors.clone();
+    let is_named = |name: &&str| ["role-arn", "region"].contains(name);
+    let lacks_role_only = resolver.missing.contains(&"role-arn")
+        && resolver.missing.len() == errors.len()
+        && resolver.missing.iter().all(is_named);
     // From here on what is wrong was said before.
     let running = resolver.running();
     let ops = resolver.get("ops-listen", ops_address);
@@ -101,8 +110,10 @@ pub fn examine(
         config: config.filter(|_| errors.is_empty()),
         report,
         errors: ConfigErrors(errors).diagnosis(),
+        lacks_role_only,
         doubts: together(&warnings),
         conflict,
+        overridden,
         token_file,
         audience,
         role,
@@ -122,6 +133,12 @@ pub fn examine(
 }
 
 impl Resolver {
+    fn has_role(&self) -> bool {
+        let apps = Origin::Variable("AWS_ROLE_ARN".to_owned());
+        let found = settings::find("role-arn").and_then(|setting| self.sources.find(setting));
+        found.is_some_and(|(_, origin)| origin != apps || self.sources.is_set("token-file"))
+    }
+
     fn has_own_token(&self) -> bool {
         let webhooks = Origin::Variable("AWS_WEB_IDENTITY_TOKEN_FILE".to_owned());
         let found = settings::find("token-file").and_then(|setting| self.sources.find(setting));
@@ -136,7 +153,7 @@ impl ConfigErrors {
             finding: findings::CONFIGURATION_INVALID,
             found: self.0.join("\n"),
             expected: "settings with which the sidecar starts".into(),
-            fix: "correct each of them where it says; the sidecar ends with 78 until all are right"
+            fix: "correct each of them: a line ends with where to set what it is about, or names the place that is wrong; the sidecar ends with 78 until all are right"
                 .into(),
         })
     }

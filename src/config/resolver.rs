@@ -6,8 +6,7 @@ use super::doubts::doubt;
 use super::settings::{self, Setting};
 use super::sources::{Flags, Gathered, Origin, Sources, gather};
 use super::{ConfigErrors, Reported};
-use crate::diagnosis::{Diagnosis, quote};
-use crate::secret::without_password;
+use crate::diagnosis::{Diagnosis, has_token, refused, without_tokens};
 
 pub(super) struct Resolver {
     pub(super) sources: Sources,
@@ -16,6 +15,8 @@ pub(super) struct Resolver {
     /// Settings whose flags are for something else here.
     pub(super) not_flags: &'static [&'static str],
     pub(super) errors: Vec<String>,
+    /// Of those errors, the settings that nobody made.
+    pub(super) missing: Vec<&'static str>,
     pub(super) warnings: Vec<Diagnosis>,
     pub(super) report: Vec<Reported>,
 }
@@ -35,6 +36,7 @@ impl Resolver {
             asks_eks: false,
             not_flags: &[],
             errors,
+            missing: Vec::new(),
             warnings: warnings.into_iter().map(doubt).collect(),
             report: Vec::new(),
         }
@@ -62,6 +64,7 @@ impl Resolver {
     pub(super) fn missing(&mut self, name: &'static str, reason: &str) {
         if let Some(setting) = settings::find(name) {
             let places = self.places(setting);
+            self.missing.push(name);
             self.errors.push(format!("{name}: {reason}; set {places}"));
         }
     }
@@ -73,7 +76,7 @@ impl Resolver {
     pub(super) fn report(&mut self, name: &str, value: String, origin: Origin) {
         self.report.push(Reported {
             name: name.to_owned(),
-            value,
+            value: without_tokens(&value),
             origin,
         });
     }
@@ -95,13 +98,17 @@ impl Resolver {
                 }
             },
         };
-        match parse(&value) {
+        let parsed = match has_token(&value) {
+            true => Err("no setting is a token itself".to_owned()),
+            false => parse(&value),
+        };
+        match parsed {
             Ok(parsed) => {
                 self.report(name, value, origin);
                 Some(parsed)
             }
             Err(error) => {
-                let value = quote(&without_password(&value));
+                let value = refused(&value);
                 let places = self.places(setting);
                 self.errors.push(format!(
                     "{name} is {value} ({origin}): {error}; set {places}"

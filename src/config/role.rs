@@ -4,7 +4,7 @@ use super::resolver::Resolver;
 use super::settings::{self, ANNOTATION_PREFIX, ROLE_FROM_ANNOTATION};
 use super::sources::Origin;
 use super::values::boolean;
-use crate::diagnosis::quote;
+use crate::diagnosis::refused;
 use crate::in_cluster::{HOST_VARIABLE, PORT_VARIABLE};
 use crate::refresh::web_identity::RoleFrom;
 use crate::role::RoleArn;
@@ -69,7 +69,7 @@ impl Resolver {
             Err(error) => {
                 self.doubt(format!(
                     "{FROZEN} is {}: {error}; it cannot stand in for the service account's annotation",
-                    quote(value)
+                    refused(value)
                 ));
                 None
             }

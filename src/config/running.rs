@@ -27,6 +27,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// What it wants to be shown.
     pub authorization: Shown,
+    /// What an SDK asks it for, where the environment says so: path and query, which may hold the authorization.
+    pub target: Option<Secret>,
     /// The region that this container's AWS SDKs use; `None`: the sidecar's.
     pub region: Option<String>,
 }
@@ -84,15 +86,22 @@ impl Resolver {
             true => None,
             false => self.sources.variable(FULL_URI),
         };
-        let (address, authorization) = match named.and_then(|(uri, _)| loopback(&uri)) {
-            Some((address, Some(secret))) => (address, Shown::Text(secret)),
-            Some((address, None)) => (address, self.shown(file?)),
-            None => (listen?, Shown::File(file?)),
-        };
-        Some(Running {
-            address,
-            authorization,
-            region,
+        Some(match named.and_then(|(uri, _)| loopback(&uri)) {
+            Some(named) => Running {
+                address: named.address,
+                authorization: match named.secret {
+                    Some(secret) => Shown::Text(secret),
+                    None => self.shown(file?),
+                },
+                target: Some(named.target),
+                region,
+            },
+            None => Running {
+                address: listen?,
+                authorization: Shown::File(file?),
+                target: None,
+                region,
+            },
         })
     }
 
@@ -113,8 +122,19 @@ impl Resolver {
     }
 }
 
-/// Address and secret of a URL on loopback.
-fn loopback(url: &str) -> Option<(SocketAddr, Option<Secret>)> {
+/// Whether this is an address that only the pod's own programs can have.
+pub(super) fn is_loopback(url: &str) -> bool {
+    loopback(url).is_some()
+}
+
+/// A URL on loopback.
+struct Named {
+    address: SocketAddr,
+    secret: Option<Secret>,
+    target: Secret,
+}
+
+fn loopback(url: &str) -> Option<Named> {
     let uri: Uri = url.parse().ok()?;
     let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
     let ip = match host.parse::<IpAddr>() {
@@ -127,8 +147,12 @@ fn loopback(url: &str) -> Option<(SocketAddr, Option<Secret>)> {
     }
     let secret = uri.path().strip_prefix(CREDENTIALS_BY_SECRET);
     let secret = secret.map(|secret| percent_decode_str(secret).decode_utf8_lossy().into_owned());
-    let address = (ip, uri.port_u16().unwrap_or(80)).into();
-    Some((address, secret.map(Secret::new)))
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    Some(Named {
+        address: (ip, uri.port_u16().unwrap_or(80)).into(),
+        secret: secret.map(Secret::new),
+        target: Secret::new(target.to_owned()),
+    })
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         ANNOTATION_PREFIX,
         "PREFIX",
-        "eks.amazonaws.com",
+        crate::service_account::ANNOTATION_PREFIX,
         &[],
         "What stands before /role-arn and /audience in the names of the annotations",
     ),
@@ -176,7 +176,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "audience",
         "TEXT",
-        "sts.amazonaws.com",
+        crate::claims::STS_AUDIENCE,
         &[],
         "What the token's aud has to hold",
     ),
@@ -235,7 +235,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "listen",
         "ADDRESS",
-        "127.0.0.1:9910",
+        crate::outputs::container_credentials::ADDRESS,
         &[],
         "The credentials door, on loopback only; 127.0.0.1 brings [::1] along where IPv6 exists",
     ),

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::running::{FULL_URI, TOKEN, TOKEN_FILE};
 use super::settings::{CONFIG, PREFIX, SETTINGS, Setting};
-use crate::diagnosis::quote;
-use crate::in_cluster::{HOST_VARIABLE, PORT_VARIABLE};
+use crate::diagnosis::{quote, without_tokens};
+use crate::in_cluster::{HOST_VARIABLE, PORT_VARIABLE, is_service_link};
 
 /// The text of every flag that was given, by setting.
 pub type Flags = BTreeMap<&'static str, String>;
@@ -85,6 +87,7 @@ impl Gathered {
             return;
         };
         let known = is_known(name);
+        // A Service called irsa-sidecar has such names.
         if !known && name.starts_with(PREFIX) && !is_service_link(name) {
             self.warnings.push(format!(
                 "the variable {name} is not a setting of this program; see irsa-sidecar --help"
@@ -104,12 +107,18 @@ impl Gathered {
         match read(path) {
             Ok(entries) => {
                 let mut values = BTreeMap::new();
+                let mut strange = Vec::new();
                 for (key, value) in entries {
-                    match entry(path, &key, &value) {
+                    let Some(setting) = in_file(&key) else {
+                        strange.push(key);
+                        continue;
+                    };
+                    match entry(path, setting, &value) {
                         Ok(text) => drop(values.insert(key, text)),
                         Err(error) => self.errors.push(error),
                     }
                 }
+                self.errors.extend(no_settings(path, &strange));
                 self.sources.file = Some((path.to_owned(), values));
             }
             Err(error) => self.errors.push(error),
@@ -176,35 +185,107 @@ fn is_known(name: &str) -> bool {
             .any(|setting| setting.variable() == name || setting.also.contains(&name))
 }
 
-/// Kubernetes makes such names for a Service called irsa-sidecar.
-fn is_service_link(name: &str) -> bool {
-    name.ends_with("_SERVICE_HOST") || name.contains("_PORT")
-}
-
 fn read(path: &Path) -> Result<BTreeMap<String, Value>, String> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("the file {shown} cannot be read: {error}"))?;
+    let shown = shown(path);
+    let text = text(path).map_err(|error| format!("the file {shown} cannot be read: {error}"))?;
+    if text.len() > LARGEST {
+        return Err(format!(
+            "the file {shown} is larger than any file of settings: more than {} KiB; set --config to the right one",
+            LARGEST / 1024
+        ));
+    }
     if text.trim().is_empty() {
         return Ok(BTreeMap::new());
     }
     // Without the lines around the error: the path may name a file of secrets by mistake.
     let options = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::from_str_with_options(&text, options)
-        .map_err(|error| format!("the file {shown} is not a YAML mapping of settings: {error}"))
+    serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
+        let error = match is_over_budget(&error) {
+            true => "it repeats itself more than settings ever do".to_owned(),
+            false => error.to_string(),
+        };
+        format!("the file {shown} is not a YAML mapping of settings: {error}")
+    })
 }
 
-fn entry(path: &Path, key: &str, value: &Value) -> Result<String, String> {
-    let shown = path.display();
-    let setting = SETTINGS
+/// The library's own words for it are for programmers.
+fn is_over_budget(error: &serde_saphyr::Error) -> bool {
+    match error {
+        serde_saphyr::Error::AliasError { error, .. } => is_over_budget(error),
+        error => matches!(error, serde_saphyr::Error::Budget { .. }),
+    }
+}
+
+/// All settings together are a few KiB.
+const LARGEST: usize = 64 * 1024;
+
+/// What it holds, up to one byte more than it may: it can be a pipe that has no end.
+fn text(path: &Path) -> io::Result<String> {
+    let limit = u64::try_from(LARGEST).unwrap_or(u64::MAX) + 1;
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    // Cut in the middle of a character it would be no text, and is too large anyway.
+    Ok(match bytes.len() > LARGEST {
+        true => String::from_utf8_lossy(&bytes).into_owned(),
+        false => String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))?,
+    })
+}
+
+/// The path, which may be a token by mistake.
+fn shown(path: &Path) -> String {
+    without_tokens(&path.display().to_string())
+}
+
+fn in_file(key: &str) -> Option<&'static Setting> {
+    let mut settings = SETTINGS.iter().filter(|setting| setting.name != CONFIG);
+    settings.find(|setting| setting.key() == key)
+}
+
+/// One error for all of them: the file may be another program's.
+fn no_settings(path: &Path, keys: &[String]) -> Option<String> {
+    const SHOWN: usize = 5;
+    let some: Vec<String> = keys
         .iter()
-        .find(|setting| setting.name != CONFIG && setting.key() == key)
-        .ok_or_else(|| {
-            format!(
-                "the file {shown} has the key {}, which is no setting",
-                quote(key)
-            )
-        })?;
+        .take(SHOWN)
+        .map(|key| with_likely(key))
+        .collect();
+    let (shown, some) = (shown(path), some.join(", "));
+    match keys.len() {
+        0 => None,
+        1 => Some(format!(
+            "the file {shown} has the key {some}, which is no setting"
+        )),
+        2..=SHOWN => Some(format!(
+            "the file {shown} has the keys {some}, which are no settings"
+        )),
+        all => Some(format!(
+            "the file {shown} has the keys {some} and {} more, which are no settings",
+            all - SHOWN
+        )),
+    }
+}
+
+/// The key, and the one that was meant where only its spelling differs: as a flag, as a variable, or in case.
+fn with_likely(key: &str) -> String {
+    let letters = |text: &str| text.replace(['-', '_'], "").to_ascii_lowercase();
+    let bare = key.strip_prefix(PREFIX).unwrap_or(key);
+    let is_meant = |setting: &&Setting| {
+        let also = setting
+            .also
+            .iter()
+            .any(|&also| letters(also) == letters(key));
+        also || letters(setting.name) == letters(bare)
+    };
+    let mut settings = SETTINGS.iter().filter(|setting| setting.name != CONFIG);
+    match settings.find(is_meant) {
+        Some(setting) => format!("{} (did you mean {}?)", quote(key), setting.key()),
+        None => quote(key),
+    }
+}
+
+fn entry(path: &Path, setting: &Setting, value: &Value) -> Result<String, String> {
+    let key = setting.key();
+    let shown = shown(path);
     // YAML has made another text of it: 0123 is 123, and 1e3 is 1000.
     let number = match value {
         Value::Array(items) => items.iter().any(Value::is_number),
@@ -333,6 +414,81 @@ mod tests {
                 "{errors:?}"
             );
         }
+    }
+
+    fn errors_of(content: &str) -> Vec<String> {
+        let file = file(content);
+        let flags = Flags::from([(CONFIG, file.path().to_str().unwrap().to_owned())]);
+        gather(flags, []).errors
+    }
+
+    #[test]
+    fn a_key_that_is_only_spelled_differently_is_led_back() {
+        for (key, meant) in [
+            ("roleARN", "roleArn"),
+            ("role-arn", "roleArn"),
+            ("IRSA_SIDECAR_ROLE_ARN", "roleArn"),
+            ("AWS_ROLE_ARN", "roleArn"),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", "tokenFile"),
+            ("usefipsendpoint", "useFipsEndpoint"),
+        ] {
+            let errors = errors_of(&format!("{key}: x\n"));
+            let expected =
+                format!("has the key {key:?} (did you mean {meant}?), which is no setting");
+            assert!(
+                errors.len() == 1 && errors[0].ends_with(&expected),
+                "{errors:?}"
+            );
+        }
+        assert!(!errors_of("roleArm: x\n")[0].contains("did you mean"));
+    }
+
+    #[test]
+    fn another_programs_file_is_one_error() {
+        let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: app}\nspec: {}\n";
+        let errors = errors_of(deployment);
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(
+            errors[0].ends_with(
+                r#"has the keys "apiVersion", "kind", "metadata", "spec", which are no settings"#
+            ),
+            "{errors:?}"
+        );
+        let many: String = (0..100).map(|n| format!("key{n}: x\n")).collect();
+        let errors = errors_of(&many);
+        assert!(
+            errors.len() == 1 && errors[0].contains(" and 95 more, "),
+            "{errors:?}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_or_too_deep_is_refused_in_our_own_words() {
+        let aliases = (1..40).fold("a0: &a0 [x, x]\n".to_owned(), |text, n| {
+            text + &format!("a{n}: &a{n} [*a{0}, *a{0}]\n", n - 1)
+        });
+        for (content, words) in [
+            ("é".repeat(LARGEST), "more than 64 KiB"),
+            (
+                format!("roleArn: {}", "x".repeat(1_000_000)),
+                "more than 64 KiB",
+            ),
+            (aliases, "it repeats itself"),
+            (
+                format!("roleArn: {}", "[".repeat(20_000)),
+                "recursion limit exceeded",
+            ),
+        ] {
+            let errors = errors_of(&content);
+            assert!(
+                errors.len() == 1 && errors[0].contains(words) && errors[0].len() < 300,
+                "{errors:?}"
+            );
+        }
+        let endless = gather(Flags::from([(CONFIG, "/dev/zero".to_owned())]), []).errors;
+        assert!(endless[0].contains("more than 64 KiB"), "{endless:?}");
+        let full = format!("roleArn: x\n{}", "#".repeat(LARGEST - 11));
+        assert_eq!(errors_of(&full), [""; 0]);
     }
 
     #[test]

@@ -96,12 +96,72 @@ fn every_value_that_does_not_parse_is_an_error() {
         ("IRSA_SIDECAR_LOG_FORMAT", &["xml"]),
         ("IRSA_SIDECAR_LOG_LEVEL", &["loud", "3"]),
         ("IRSA_SIDECAR_DRAIN_DELAY", &["5", "soon"]),
-        ("HTTPS_PROXY", &["proxy:3128", "socks5://proxy:1080"]),
+        (
+            "HTTPS_PROXY",
+            &[
+                "proxy:3128",
+                "socks5://proxy:1080",
+                "http://proxy:99999",
+                "http://user:x@[::1]:0",
+                "http://proxy:http",
+            ],
+        ),
     ] {
         for value in values {
             let errors = load_good(&[(variable, value)]);
             assert!(errors.is_err(), "{variable}={value}");
         }
+    }
+}
+
+#[test]
+fn a_proxy_with_and_without_a_port_is_taken() {
+    for url in [
+        "http://proxy",
+        "http://proxy:3128/",
+        "http://user:x%40y@proxy:65535",
+        "http://[::1]",
+        "http://[::1]:3128",
+    ] {
+        load_good(&[("HTTPS_PROXY", url)]).expect(url);
+    }
+}
+
+/// A token in place of its path, or a key in place of an ARN: nothing of it may come back.
+#[test]
+fn a_secret_in_any_setting_is_refused_and_not_repeated() {
+    let token = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJzdHMifQ.c2lnbmF0dXJl";
+    for setting in SETTINGS {
+        let variable = setting.variable();
+        let errors = load_good(&[(&variable, token)]).expect_err(&variable);
+        let errors = errors.to_string();
+        assert!(
+            errors.contains("[JSON Web Token of 52 characters]"),
+            "{errors}"
+        );
+        assert!(!errors.contains("c2ln"), "{errors}");
+    }
+    let key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    for name in [
+        "role-arn",
+        "duration",
+        "region",
+        "use-fips-endpoint",
+        "listen",
+        "link-local-listen",
+        "imds-listen",
+        "ops-listen",
+        "authorization",
+        "authorization-token-mode",
+        "eks-cluster",
+        "log-format",
+        "log-level",
+        "drain-delay",
+    ] {
+        let variable = settings::find(name).unwrap().variable();
+        let errors = load_good(&[(&variable, key)]).expect_err(name).to_string();
+        assert!(errors.contains("\"wJal… (40 characters)\""), "{errors}");
+        assert!(!errors.contains("XUtn"), "{errors}");
     }
 }
 
@@ -284,10 +344,13 @@ fn an_apps_container_has_neither_role_nor_token_by_a_setting_of_the_sidecars_own
         examine(Flags::new(), environment).is_app
     };
     assert!(is_app(&[]));
-    assert!(is_app(&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/token")]));
+    let webhooks = ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token");
+    assert!(is_app(&[webhooks]));
+    assert!(is_app(&[("AWS_ROLE_ARN", ROLE)]));
+    assert!(!is_app(&[("AWS_ROLE_ARN", ROLE), webhooks]));
     for own in [
         ("IRSA_SIDECAR_TOKEN_FILE", "/token"),
-        ("AWS_ROLE_ARN", ROLE),
+        ("IRSA_SIDECAR_ROLE_ARN", ROLE),
         FROM_ANNOTATION,
     ] {
         assert!(!is_app(&[own]), "{own:?}");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::OpsListen;
-use crate::diagnosis::quote;
+use crate::diagnosis::{quote, refused};
 use crate::eks_token::ClusterName;
 use crate::partition::Region;
 use crate::transport::EndpointUrl;
@@ -38,7 +38,7 @@ pub(super) fn boolean(value: &str) -> Result<bool, String> {
 
 pub(super) fn duration_text(value: &str) -> Result<Duration, String> {
     humantime::parse_duration(value)
-        .map_err(|error| format!("{error}; expected a number with a unit, such as 90s or 15m"))
+        .map_err(|_| "expected a number with a unit, such as 90s or 15m".to_owned())
 }
 
 pub(super) fn session_duration(value: &str) -> Result<Duration, String> {
@@ -86,7 +86,7 @@ fn can_name_a_file(name: &str) -> bool {
 fn no_cluster(found: &str, expected: &str) -> String {
     format!(
         "{} names no cluster; expected {expected}, the name with up to 100 letters, digits and _.-",
-        quote(found)
+        refused(found)
     )
 }
 
@@ -142,7 +142,7 @@ fn near_address(value: &str, example: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = value.parse().map_err(|_| {
         format!(
             "{} is no IP:PORT; expected one such as {example}",
-            quote(value)
+            refused(value)
         )
     })?;
     let is_near = match address.ip() {

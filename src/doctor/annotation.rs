@@ -1,22 +1,21 @@
 //! The service account's annotation, beside the role that the webhook wrote into the pod when it was made.
 
 use super::Entry;
-use crate::claims::{Claims, Kubernetes};
-use crate::diagnosis::{Diagnosis, findings, steps};
-use crate::role::RoleArn;
+use crate::claims::Claims;
+use crate::diagnosis::{Diagnosis, steps};
 use crate::service_account::{
-    Annotated, ServiceAccountError, ServiceAccountName, is_dns_subdomain,
+    Annotated, AnnotationsConfig, ServiceAccountError, ServiceAccountName,
 };
 
-/// `stand_in` is what `AWS_ROLE_ARN` holds; `prefix` is what stands before the annotation's name.
+/// What was read of this service account, by what is configured.
 pub fn judge(
     read: &Result<Annotated, ServiceAccountError>,
     account: &ServiceAccountName,
     claims: &Claims,
-    prefix: &str,
-    stand_in: Option<&RoleArn>,
+    config: &AnnotationsConfig,
 ) -> Entry {
-    match (read, stand_in) {
+    let prefix = &config.prefix;
+    match (read, &config.stand_in) {
         (Err(error), Some(role)) if error.is_silence() => {
             let diagnosis = error.diagnosis();
             Entry::warned(
@@ -31,11 +30,10 @@ pub fn judge(
             )
         }
         (Err(error), _) => Entry::failed(steps::ANNOTATION, error.diagnosis()),
-        (Ok(found), Some(other)) if *other != found.role => Entry::warned(
-            steps::ANNOTATION,
-            stale(&found.role, other, account, claims, prefix),
-        ),
         (Ok(found), _) => {
+            if let Some(stale) = config.stale(found, account, claims) {
+                return Entry::warned(steps::ANNOTATION, stale);
+            }
             let audience = found.audience.as_deref();
             let audience = audience.map_or(String::new(), |audience| {
                 format!(", and the audience {audience:?}")
@@ -51,36 +49,11 @@ pub fn judge(
     }
 }
 
-/// The webhook writes the annotation into pods as they are made, and never again.
-fn stale(
-    role: &RoleArn,
-    other: &RoleArn,
-    account: &ServiceAccountName,
-    claims: &Claims,
-    prefix: &str,
-) -> Diagnosis {
-    let pod = match &claims.kubernetes {
-        Some(Kubernetes { pod: Some(pod), .. }) if is_dns_subdomain(&pod.name) => &pod.name,
-        _ => "POD",
-    };
-    Diagnosis {
-        finding: findings::ROLE_ANNOTATION_STALE,
-        found: format!(
-            "{prefix}/role-arn of service account {account} names {role}, which the sidecar uses, and AWS_ROLE_ARN names {other}: the pod was made before the annotation was changed"
-        ),
-        expected: "one role in both, since SDKs that exchange the token by themselves use that of AWS_ROLE_ARN".into(),
-        fix: format!(
-            "kubectl delete pod -n {} {pod}\nso that what made it makes it anew; where the annotation is the wrong one: kubectl annotate --overwrite serviceaccount -n {} {} {prefix}/role-arn={other}",
-            account.namespace, account.namespace, account.name
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims::Pod;
-    use crate::diagnosis::Finding;
+    use crate::claims::{Kubernetes, Pod};
+    use crate::diagnosis::{Finding, findings};
     use crate::doctor::Verdict;
     use crate::service_account::ServiceAccountErrorKind;
 
@@ -127,15 +100,13 @@ mod tests {
                 kind,
             }),
         };
-        let frozen: Option<RoleArn> = frozen.map(|role| role.parse().unwrap());
-        judge(
-            &read,
-            &account,
-            &claims,
-            "eks.amazonaws.com",
-            frozen.as_ref(),
-        )
-        .verdict
+        let config = AnnotationsConfig {
+            prefix: "eks.amazonaws.com".into(),
+            reads_audience: true,
+            stand_in: frozen.map(|role| role.parse().unwrap()),
+            region: "eu-west-1".into(),
+        };
+        judge(&read, &account, &claims, &config).verdict
     }
 
     fn unreachable() -> ServiceAccountErrorKind {

@@ -1,20 +1,11 @@
 //! The token's claims, and whether the kubelet rotates it in time.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::Entry;
-use crate::claims::{Claims, Kubernetes};
+use crate::claims::{Claims, Kubernetes, Rotation};
 use crate::clock::{rfc3339, whole};
-use crate::diagnosis::{Diagnosis, findings, quote, steps};
-
-/// The kubelet asks for another token when so much of the life is over, in tenths (its `token_manager.go`),
-const ROTATED_AT: u32 = 8;
-/// … or when the token is so old.
-const OLDEST: Duration = Duration::from_secs(24 * 3600);
-/// Of another clock, as with `exp` and `nbf`.
-const LEEWAY: Duration = Duration::from_secs(60);
-/// It looks every 90 s at most, and a busy API server makes it wait.
-const LEAST_SLACK: Duration = Duration::from_secs(300);
+use crate::diagnosis::{Step, quote, steps};
 
 /// Whether STS can accept the token for this audience at `now`, which is corrected time where STS has told it.
 pub fn judge(claims: &Claims, audience: &str, now: SystemTime) -> Entry {
@@ -53,63 +44,34 @@ fn plain(text: &str) -> String {
 
 /// Whether the kubelet has rotated the token when it should have.
 pub fn rotation(claims: &Claims, now: SystemTime) -> Entry {
-    let skipped = |why| Entry::skipped(steps::TOKEN_ROTATION, why);
-    let (Some(issued), Some(expires)) = (claims.issued_at, claims.expires_at) else {
-        return skipped("not judged: the token has no iat or no exp to tell its age by");
-    };
-    let Ok(life) = expires.duration_since(issued) else {
-        return skipped("not judged: the token's exp is before its iat");
-    };
-    if issued > now + LEEWAY || now > expires + LEEWAY {
-        return skipped("not judged: the token is not valid now; see claims");
-    }
-    let age = now.duration_since(issued).unwrap_or_default();
-    let left = expires.duration_since(now).unwrap_or_default();
-    let planned = (life * ROTATED_AT / 10).min(OLDEST);
-    let slack = (life.min(OLDEST) / 10).max(LEAST_SLACK);
-    if age > planned + slack {
-        let late = whole(age - planned);
-        return Entry::warned(steps::TOKEN_ROTATION, is_late(issued, age, late, left));
-    }
-    let due = match planned.checked_sub(age) {
-        Some(ahead) => format!("in about {}", whole(ahead)),
-        None => "any moment now".to_owned(),
-    };
-    Entry::fine(
-        steps::TOKEN_ROTATION,
-        format!(
-            "issued {} ago, at {}; the kubelet brings the next one {due}",
-            whole(age),
-            rfc3339(issued)
-        ),
-    )
-}
-
-fn is_late(
-    issued: SystemTime,
-    age: Duration,
-    late: impl std::fmt::Display,
-    left: Duration,
-) -> Diagnosis {
-    Diagnosis {
-        finding: findings::TOKEN_ROTATION_LATE,
-        found: format!(
-            "the token was issued {} ago, at {}, and its rotation is {late} late; it is good for another {}",
-            whole(age),
-            rfc3339(issued),
-            whole(left)
-        ),
-        expected: "a token that the kubelet replaces when 80 % of its life or 24 h are over".into(),
-        fix: "look into the kubelet's log of the pod's node for TokenRequest and serviceaccounts/token (`journalctl -u kubelet`), and see whether the API server is up and the service account still exists; deleting the pod brings a new token where the kubelet can get one".into(),
+    const STEP: Step = steps::TOKEN_ROTATION;
+    match claims.rotation(now) {
+        Rotation::Unknown(why) => Entry::skipped(STEP, format!("not judged: {why}")),
+        Rotation::Late(diagnosis) => Entry::warned(STEP, diagnosis),
+        Rotation::Due { issued, age, ahead } => {
+            let due = match ahead {
+                Some(ahead) => format!("in about {}", whole(ahead)),
+                None => "any moment now".to_owned(),
+            };
+            Entry::fine(
+                STEP,
+                format!(
+                    "issued {} ago, at {}; the kubelet brings the next one {due}",
+                    whole(age),
+                    rfc3339(issued)
+                ),
+            )
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
     use crate::claims::Pod;
+    use crate::diagnosis::findings;
     use crate::doctor::Verdict;
 
     const HOUR: u64 = 3600;

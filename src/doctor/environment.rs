@@ -4,14 +4,17 @@
 //! authorization in it.
 
 mod app_sdk;
+mod known;
+mod sidecar;
 mod skip_containers;
 mod uri;
 mod webhook;
 
 pub use self::app_sdk::app_sdk;
+pub use self::known::{Known, Role};
 pub use self::skip_containers::skip_containers;
-pub use self::webhook::{Role, Surroundings, webhook};
-use super::pod::Container;
+pub use self::webhook::webhook;
+use super::pod::{Container, plain, to_paste};
 
 const ROLE: &str = "AWS_ROLE_ARN";
 const TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
@@ -26,17 +29,19 @@ fn list<'a>(containers: impl IntoIterator<Item = &'a Container>) -> String {
     let containers: Vec<&Container> = containers.into_iter().collect();
     match containers.as_slice() {
         [one] => one.to_string(),
-        several => format!("containers {}", names(several.iter().copied(), " and ")),
+        several => {
+            let names = several.iter().filter_map(|one| one.name.as_deref());
+            let names: Vec<String> = names.map(plain).collect();
+            format!("containers {}", names.join(" and "))
+        }
     }
 }
 
-/// The names alone.
+/// The names alone, to be pasted.
 fn names<'a>(containers: impl IntoIterator<Item = &'a Container>, between: &str) -> String {
-    let names = containers
-        .into_iter()
-        .filter_map(|one| one.name.as_deref())
-        .map(super::pod::plain);
-    names.collect::<Vec<String>>().join(between)
+    let names = containers.into_iter().filter_map(|one| one.name.as_deref());
+    let names: Vec<&str> = names.filter_map(to_paste).collect();
+    names.join(between)
 }
 
 #[cfg(test)]

@@ -9,15 +9,20 @@ const TYPING: usize = 3;
 
 /// The entry of a finding or a step. The error names what there is, and last what was probably meant.
 pub fn explain(id: &str) -> Result<String, String> {
-    let title = ids()
-        .find(|(known, _)| *known == id)
-        .map(|(_, title)| title);
-    let entry = title.and_then(|title| {
+    let asked = as_ids_are_written(id);
+    let known = ids().find(|(known, _)| *known == asked);
+    let entry = known.and_then(|(id, title)| {
         let heading = format!("\n### {id}\n> {title}\n");
         let (_, entry) = TROUBLESHOOTING.split_once(&heading)?;
-        Some(format!("{id}: {title}\n\n{}\n", up_to_next_heading(entry)))
+        let entry = without_links(&up_to_next_heading(entry));
+        Some(format!("{id}: {title}\n\n{entry}\n"))
     });
     entry.ok_or_else(|| unknown(id))
+}
+
+/// People shout, and type what they know from variables.
+fn as_ids_are_written(id: &str) -> String {
+    id.to_ascii_lowercase().replace('_', "-")
 }
 
 fn ids() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -36,6 +41,32 @@ fn up_to_next_heading(text: &str) -> String {
     });
     let lines: Vec<&str> = lines.collect();
     lines.join("\n").trim().to_owned()
+}
+
+/// Nobody follows a link in a terminal: its words, and where that is from the root of the project, as in the report.
+fn without_links(text: &str) -> String {
+    let (mut rest, mut said) = (text, String::with_capacity(text.len()));
+    while let Some((before, (words, target), behind)) = first_link(rest) {
+        let path = match target.strip_prefix("../") {
+            Some(path) => path.to_owned(),
+            None => format!("docs/{target}"),
+        };
+        said.push_str(before);
+        match path.contains(words) {
+            true => said.push_str(&path),
+            false => said.extend([words, " (", &path, ")"]),
+        }
+        rest = behind;
+    }
+    said + rest
+}
+
+/// What stands before it, its words and its target, and what stands behind it.
+fn first_link(text: &str) -> Option<(&str, (&str, &str), &str)> {
+    let (head, tail) = text.split_once("](")?;
+    let (before, words) = head.rsplit_once('[')?;
+    let (target, behind) = tail.split_once(')')?;
+    Some((before, (words, target), behind))
 }
 
 fn unknown(id: &str) -> String {
@@ -71,7 +102,7 @@ fn lines(words: impl Iterator<Item = &'static str>) -> String {
 /// What begins with it, or else what mistyped reads so.
 fn near(id: &str) -> Vec<&'static str> {
     let all = || ids().map(|(known, _)| known);
-    let id = id.to_ascii_lowercase().replace('_', "-");
+    let id = as_ids_are_written(id);
     let beginning: Vec<&str> = all()
         .filter(|known| !id.is_empty() && known.starts_with(&id))
         .collect();
@@ -117,6 +148,84 @@ mod tests {
     }
 
     #[test]
+    fn an_id_is_found_however_it_is_written() {
+        let meant = explain("sts-access-denied");
+        assert!(meant.is_ok());
+        for typed in [
+            "STS-ACCESS-DENIED",
+            "sts_access_denied",
+            "Sts_Access-Denied",
+        ] {
+            assert_eq!(explain(typed), meant, "{typed}");
+        }
+    }
+
+    /// Whoever reads one entry in a terminal has neither the head of the page nor the entry before.
+    #[test]
+    fn an_entry_needs_no_other() {
+        for (id, _) in ids() {
+            let said = explain(id).expect("an entry");
+            let (_, text) = said.split_once("\n\n").expect("a heading and a text");
+            let words: Vec<&str> = text.split_whitespace().collect();
+            let words = words.join(" ");
+            assert!(!words.contains("]("), "{id} has a link: {said}");
+            for elliptic in [
+                "As above",
+                "as above",
+                "As for ",
+                "as for ",
+                "See below",
+                "see above",
+            ] {
+                assert!(!words.contains(elliptic), "{id}: {elliptic}");
+            }
+            for stump in [
+                "Somebody.",
+                "By itself.",
+                "With another token.",
+                "Ends by itself.",
+                "theirs.",
+            ] {
+                let begins = format!(". {stump}");
+                assert!(
+                    !words.starts_with(stump) && !words.contains(&begins),
+                    "{id}: {stump}"
+                );
+            }
+            for (known, _) in ids().filter(|(known, _)| known.contains('-')) {
+                let as_it = format!("s {known}, ");
+                assert!(
+                    !words.contains(&format!("a{as_it}"))
+                        && !words.starts_with(&format!("A{as_it}")),
+                    "{id}: as {known}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_link_is_said_as_words_and_a_path_from_the_root() {
+        for (written, said) in [
+            (
+                "see the [README](../README.md#in-a-pod), or [legacy-apps.md](legacy-apps.md).",
+                "see the README.md#in-a-pod, or docs/legacy-apps.md.",
+            ),
+            (
+                "[all causes](kubectl.md#unauthorized)",
+                "all causes (docs/kubectl.md#unauthorized)",
+            ),
+            (
+                "`users[].user.exec` (a list [of one])",
+                "`users[].user.exec` (a list [of one])",
+            ),
+        ] {
+            assert_eq!(without_links(written), said);
+        }
+        let said = explain("eks-unauthorized").expect("an entry");
+        assert!(said.contains(" docs/kubectl.md#unauthorized "), "{said}");
+    }
+
+    #[test]
     fn an_entry_ends_before_the_next_heading_of_any_level() {
         let text = "\nwords\n\n```sh\n# a comment\n```\n\nmore\n\n## Next\n\n### other\n";
         assert_eq!(
@@ -159,7 +268,7 @@ mod tests {
         for (typed, meant) in [
             ("sts-acess-denied", "sts-access-denied"),
             ("token-mising", "token-missing"),
-            ("TOKEN_EXPIRED", "token-expired"),
+            ("TOKEN_EXPIRD", "token-expired"),
             ("skip-containers-b", "skip-containers-blanks"),
             ("sts-thr", "sts-throttled"),
         ] {

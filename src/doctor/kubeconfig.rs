@@ -21,7 +21,7 @@ const LARGEST: u64 = 256 * 1024;
 
 /// What decides which kubeconfig kubectl takes, and what it finds.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub struct OfKubectl {
     /// `KUBECONFIG`.
     pub kubeconfig: Option<OsString>,
     /// `HOME`.
@@ -99,11 +99,8 @@ pub enum NoToken {
 }
 
 /// Looks, and waits for nothing but the file system.
-pub fn look(surroundings: &Surroundings) -> Looked {
-    let files = kubeconfig::files(
-        surroundings.kubeconfig.as_deref(),
-        surroundings.home.as_deref(),
-    );
+pub fn look(given: &OfKubectl) -> Looked {
+    let files = kubeconfig::files(given.kubeconfig.as_deref(), given.home.as_deref());
     let mut there = Vec::new();
     for file in &files {
         match kubeconfig::read(file) {
@@ -112,7 +109,7 @@ pub fn look(surroundings: &Surroundings) -> Looked {
             Err(error) => return Looked::Unreadable(error),
         }
     }
-    let is_named = surroundings
+    let is_named = given
         .kubeconfig
         .as_ref()
         .is_some_and(|files| !files.is_empty());
@@ -122,9 +119,9 @@ pub fn look(surroundings: &Surroundings) -> Looked {
             false => Looked::Nothing,
         };
     }
-    match kubeconfig::used(&there, surroundings.cluster.as_deref()) {
+    match kubeconfig::used(&there, given.cluster.as_deref()) {
         Ok(used) => Looked::Used {
-            login: look_behind(&used.login, surroundings.path.as_deref()),
+            login: look_behind(&used.login, given.path.as_deref()),
             used,
         },
         Err(error) => Looked::Unusable(there.into_iter().map(|(file, _)| file).collect(), error),

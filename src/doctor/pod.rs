@@ -12,15 +12,15 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-pub(in crate::doctor) use self::container::plain;
-pub use self::container::{Container, Reference, Value};
+pub use self::container::{Container, OF_SERVE, Reference, Said, Value};
+pub(in crate::doctor) use self::container::{plain, to_paste};
 
 /// A pod with its status and all that controllers note down in it takes less than a twentieth.
 const LARGEST: u64 = 4 * 1024 * 1024;
 /// What stands for stdin.
 const STDIN: &str = "-";
 /// Where the image has this program.
-const PROGRAM: &str = "/irsa-sidecar";
+const IN_THE_IMAGE: &str = "/irsa-sidecar";
 
 /// A pod, as far as it can be seen.
 #[derive(Default)]
@@ -45,7 +45,7 @@ impl Pod {
     /// Of the environment of this process. `program` is the path by which it runs.
     pub fn of_this_process(environment: &[(OsString, OsString)], program: Option<&Path>) -> Pod {
         let mut container = Container::of_this_process(environment);
-        container.is_ours |= program == Some(Path::new(PROGRAM));
+        container.is_ours |= program == Some(Path::new(IN_THE_IMAGE));
         Pod {
             containers: vec![container],
             ..Pod::default()

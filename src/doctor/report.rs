@@ -154,7 +154,8 @@ fn verdict(said: &[Said]) -> String {
     format!("{counted}: {first}{}", title.unwrap_or_default())
 }
 
-/// Who the credentials are, of whom they were asked: of STS by doctor itself, or of the sidecar that runs.
+/// Who the credentials are, of whom they were asked: of STS by doctor itself, or of the sidecar that runs. Where none runs
+/// at the address that doctor was given, that is said too: it may be another address than the one of the sidecar.
 fn nothing_to_mend(said: &[Said], fine: usize, skipped: usize) -> String {
     let of = said.len();
     let counted = match skipped {
@@ -164,14 +165,19 @@ fn nothing_to_mend(said: &[Said], fine: usize, skipped: usize) -> String {
     let of_step = |step: Step| said.iter().find(move |one| one.step == step);
     let asked = [steps::CREDENTIALS, steps::SIDECAR_CREDENTIALS].map(of_step);
     let mut known = asked.iter().flatten().filter(|one| one.is(Status::Ok));
-    match (known.next(), asked[0]) {
+    let mut verdict = match (known.next(), asked[0]) {
         (Some(identity), _) => format!("well: {} ({counted})", identity.first_line()),
         (None, Some(unknown)) => format!(
             "nothing fails ({counted}), but no credentials were seen: {}",
             unknown.first_line()
         ),
         (None, None) => format!("nothing fails ({counted})"),
+    };
+    let unseen = of_step(steps::SIDECAR_DOOR).filter(|door| door.is(Status::Skipped));
+    if let Some(unseen) = unseen {
+        let _ = write!(verdict, "; {}", unseen.first_line());
     }
+    verdict
 }
 
 /// One step, and the names of those that were skipped for the same reason.
@@ -201,7 +207,7 @@ fn lines(one: &Said, likewise: &[Said], style: Style) -> String {
 
 /// The lines of a fix begin where they begin in it, so that what is to be pasted can be.
 fn details(one: &Said) -> String {
-    let docs = format!("{}, or: doctor --explain {}", one.docs, one.id);
+    let docs = format!("{}, or: irsa-sidecar doctor --explain {}", one.docs, one.id);
     let fields = [
         ("found", &one.found),
         ("expected", &one.expected),

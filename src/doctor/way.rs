@@ -11,17 +11,15 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 
 use super::Entry;
-use crate::clock::{Clock, rfc3339, whole};
-use crate::diagnosis::{Diagnosis, findings, steps};
+use crate::clock::{Clock, HARMLESS, aside, wrong};
+use crate::diagnosis::{Diagnosis, steps};
 use crate::sts::{Endpoint, StsConfig, StsError, StsErrorKind, first_hop};
-use crate::transport::{FirstHop, PROXY_UNREACHABLE, Transport, TransportError};
+use crate::transport::{FirstHop, OPERATION_TIMEOUT, PROXY_UNREACHABLE, Transport, TransportError};
 
 /// A reader wants to see where a name leads to, not all of it.
 const SHOWN: usize = 3;
 /// Of each family: whichever answers first is taken, as the HTTP client does where one family leads nowhere.
 const TRIED: usize = 2;
-/// `Date` has whole seconds, and nothing minds this much.
-const HARMLESS: Duration = Duration::from_secs(60);
 
 /// What a look came to: what it was for, or why not.
 pub type Looked<T, E> = Result<T, Trouble<E>>;
@@ -167,15 +165,34 @@ impl Way {
             Err(Trouble::Failed(TransportError::Unreadable)) => {
                 StsError::of(StsErrorKind::Garbled { status: None }).diagnosis()
             }
-            Err(Trouble::Failed(TransportError::TimedOut) | Trouble::Hung) => {
+            Err(Trouble::Failed(TransportError::TimedOut)) => {
                 let silence = format!(
                     "the connection is made, and nothing came back within {}",
                     seconds(took)
                 );
                 and(self.endpoint.timed_out(), &silence)
             }
+            Err(Trouble::Hung) => return self.impatient(took),
         };
         Entry::failed(steps::STS_ANSWER, diagnosis)
+    }
+
+    /// It was this look that ended first: a request of the sidecar's would have waited longer.
+    fn impatient(&self, took: Duration) -> Entry {
+        let (took, whole) = (seconds(took), OPERATION_TIMEOUT.as_secs());
+        let unended =
+            format!("the connection is made, and no whole answer came back within {took}");
+        let diagnosis = and(self.endpoint.timed_out(), &unended);
+        let expected = format!(
+            "a whole answer within {took}, which is all the time that doctor has for it; the sidecar waits up to {whole} s"
+        );
+        Entry::warned(
+            steps::STS_ANSWER,
+            Diagnosis {
+                expected,
+                ..diagnosis
+            },
+        )
     }
 
     /// No connection, for a cause that is the first host's: where that is a proxy, it is the proxy's.
@@ -197,39 +214,14 @@ pub fn clock(offset_millis: Option<i64>, local: SystemTime) -> Entry {
             "the answer of STS had no Date to compare the node's clock with",
         );
     };
-    let off = Duration::from_millis(millis.unsigned_abs());
-    let (side, there) = match millis {
-        ..0 => ("ahead of", local.checked_sub(off)),
-        _ => ("behind", local.checked_add(off)),
+    if let Some(wrong) = wrong(millis, local) {
+        return Entry::warned(steps::STS_CLOCK, wrong);
+    }
+    let found = match aside(millis) {
+        Some(aside) => format!("{aside}; up to {} s harm nothing", HARMLESS.as_secs()),
+        None => "the node's clock agrees with that of STS".to_owned(),
     };
-    if off < Duration::from_secs(1) {
-        return Entry::fine(steps::STS_CLOCK, "the node's clock agrees with that of STS");
-    }
-    let found = format!("the node's clock is {} {side} that of STS", whole(off));
-    if off <= HARMLESS {
-        return Entry::fine(
-            steps::STS_CLOCK,
-            format!("{found}; up to {} s harm nothing", HARMLESS.as_secs()),
-        );
-    }
-    let here = rfc3339(local);
-    let there = there.map_or_else(|| "no time".to_owned(), rfc3339);
-    Entry::warned(
-        steps::STS_CLOCK,
-        Diagnosis {
-            finding: findings::CLOCK_WRONG,
-            found: format!("{found}: {here} here, {there} there"),
-            expected: format!(
-                "a clock within {} s of that of STS; AWS refuses requests that are signed more than 5 min off",
-                HARMLESS.as_secs()
-            ),
-            fix: "set the node's clock by NTP: the sidecar corrects for it, but the app's AWS SDKs and kubectl may not. On the node:\n\
-                  chronyc sources && chronyc tracking\n\
-                  chronyc makestep\n\
-                  On EC2 the source is this line of /etc/chrony.conf: server 169.254.169.123 prefer iburst minpoll 4 maxpoll 4"
-                .into(),
-        },
-    )
+    Entry::fine(steps::STS_CLOCK, found)
 }
 
 /// The first few of each family.

@@ -146,7 +146,7 @@ impl EksError {
         } else {
             (
                 Remedy::Wait,
-                "an answer over HTTPS within 10 s",
+                "an answer over HTTPS",
                 "let the pod's security group, network policy and NAT or VPC endpoint pass HTTPS to EKS, set HTTPS_PROXY, or do without: --in-cluster or --server",
             )
         };

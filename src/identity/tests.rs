@@ -151,13 +151,14 @@ fn an_aws_auth_entry_has_no_path_and_no_session() {
 fn an_access_entry_has_the_path_where_it_is_known() {
     let identity = session("arn:aws-cn:sts::111122223333:assumed-role/app/s");
     let known = role("arn:aws-cn:iam::111122223333:role/team/a/app");
+    let region: Region = "cn-north-1".parse().unwrap();
     assert_eq!(
         identity
-            .access_entry_commands("demo", Some(&known))
+            .access_entry_commands("demo", Some(&region), Some(&known))
             .unwrap(),
-        "aws eks create-access-entry --cluster-name demo --principal-arn arn:aws-cn:iam::111122223333:role/team/a/app \
+        "aws eks create-access-entry --region cn-north-1 --cluster-name demo --principal-arn arn:aws-cn:iam::111122223333:role/team/a/app \
          --kubernetes-groups RBAC_GROUP\n\
-         aws eks associate-access-policy --cluster-name demo --principal-arn arn:aws-cn:iam::111122223333:role/team/a/app \
+         aws eks associate-access-policy --region cn-north-1 --cluster-name demo --principal-arn arn:aws-cn:iam::111122223333:role/team/a/app \
          --policy-arn arn:aws-cn:eks::aws:cluster-access-policy/AmazonEKSViewPolicy --access-scope type=cluster\n"
     );
     // Another role is no help.
@@ -167,7 +168,7 @@ fn an_access_entry_has_the_path_where_it_is_known() {
         "arn:aws:iam::111122223333:role/team/app",
     ] {
         let commands = identity
-            .access_entry_commands("demo", Some(&role(other)))
+            .access_entry_commands("demo", Some(&region), Some(&role(other)))
             .unwrap();
         assert!(
             commands.starts_with("# If the role has a path"),
@@ -184,12 +185,21 @@ fn no_access_entry_is_made_for_whom_there_can_be_none() {
         "arn:aws:sts::111122223333:federated-user/Bob",
     ] {
         let identity = answered(arn, "111122223333").unwrap();
-        assert_eq!(identity.access_entry_commands("demo", None), None);
+        assert_eq!(identity.access_entry_commands("demo", None, None), None);
     }
     let user = answered("arn:aws:iam::111122223333:user/team/Bob", "AIDA").unwrap();
-    let commands = user.access_entry_commands("demo", None).unwrap();
+    let region: Region = "eu-west-1".parse().unwrap();
+    let commands = user.access_entry_commands("demo", Some(&region), None);
+    let commands = commands.unwrap();
     assert!(commands.contains("--principal-arn arn:aws:iam::111122223333:user/team/Bob"));
     assert!(!commands.contains('#'));
+    // Where nobody knows the region, the shell's own would be taken without a word.
+    let commands = user.access_entry_commands("demo", None, None).unwrap();
+    assert!(
+        commands.starts_with("# Without --region they go to the AWS CLI's own"),
+        "{commands}"
+    );
+    assert_eq!(commands.matches("--region").count(), 1, "{commands}");
 }
 
 #[test]
@@ -199,7 +209,7 @@ fn a_session_that_sts_was_not_asked_about_is_the_one_that_it_would_have_told() {
         "arn:aws-cn:iam::111122223333:role/team/of/app",
     ] {
         let role: RoleArn = role.parse().unwrap();
-        let guessed = Identity::of_session(&role, "app-0").unwrap();
+        let guessed = Identity::of_session(&role, Some("app-0")).unwrap();
         let body = format!(
             r#"{{"GetCallerIdentityResponse":{{"GetCallerIdentityResult":{{"Account":"111122223333","Arn":"{}","UserId":"AROA1:app-0"}}}}}}"#,
             guessed.arn
@@ -211,5 +221,11 @@ fn a_session_that_sts_was_not_asked_about_is_the_one_that_it_would_have_told() {
         };
         assert_eq!(guessed, told);
         assert!(guessed.is_session_of(&role));
+        // No session's name is made up, and what lets it in is the same.
+        let unnamed = Identity::of_session(&role, None).unwrap();
+        assert_eq!(unnamed.arn, role.as_str());
+        assert_eq!(unnamed.session_name, None);
+        assert_eq!(unnamed.aws_auth_entry(), told.aws_auth_entry());
+        assert!(unnamed.is_session_of(&role));
     }
 }

@@ -27,6 +27,8 @@ use crate::store::Reader;
 /// How long a request is held while the first exchange is under way: clients give up after a second.
 const HOLD: Duration = Duration::from_millis(800);
 
+/// Where the door is, unless somebody wants it elsewhere.
+pub const ADDRESS: &str = "127.0.0.1:9910";
 /// Where the credentials are.
 pub const CREDENTIALS: &str = "/v1/credentials";
 /// Where they are for clients that send no header; the secret follows.

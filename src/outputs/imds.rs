@@ -36,8 +36,15 @@ const HOLD: Duration = Duration::from_millis(400);
 /// A packet with this life left dies at the first router: what a proxy or a bridged container asks for never arrives.
 const HOPS: u32 = 1;
 
-const TOKEN: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token");
-const TTL_SECONDS: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
+/// Where session tokens are made.
+pub const SESSION_TOKEN: &str = "/latest/api/token";
+/// What stands before the name of the role whose credentials are asked for.
+pub const CREDENTIALS_OF: &str = "/latest/meta-data/iam/security-credentials/";
+
+/// Of a session token.
+pub const TOKEN: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token");
+/// How long a session token lives.
+pub const TTL_SECONDS: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
 
 /// For the door.
 #[derive(Debug)]

@@ -213,6 +213,12 @@ impl<A: Api + Sync> AnnotatedRole<A> {
             );
             compare_expiration(&found, claims);
         }
+        let is_other = !matches!(&self.standing, Standing::Read(last) if last.role == found.role);
+        if let Some(stale) = self.config.stale(&found, account, claims)
+            && is_other
+        {
+            tracing::warn!(finding = stale.finding.id, "{stale}");
+        }
         let former = self.former.take();
         let old = self.role().or(former.as_ref());
         if let Some(old) = old.filter(|old| **old != found.role) {

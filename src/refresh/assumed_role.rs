@@ -43,6 +43,7 @@ impl Source for AssumedRole {
         let credentials = self.pod.credentials().map_err(unavailable)?;
         let request = AssumeRole {
             credentials: &credentials,
+            session_name: credentials.session_name(),
             role: &self.role,
             // Role chaining allows no more than an hour, whatever the role allows.
             duration: DURATION_OF_EVERY_ROLE,

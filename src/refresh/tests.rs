@@ -483,10 +483,12 @@ async fn a_wrong_token_is_never_sent_and_a_right_one_ends_the_trouble() {
 
 #[tokio::test(start_paused = true)]
 async fn a_role_that_allows_an_hour_only_gets_an_hour_after_one_refusal() {
+    let log = log::Log::of_this_thread();
     let rig = Rig::start([], 12 * HOUR, 6);
     rig.otherwise(Act::TooLong);
     sleep(2 * HOUR).await;
     assert!(rig.serves());
+    assert_eq!(log.warnings(findings::STS_DURATION), 1);
     let asked = rig.script.asked.lock().unwrap();
     let long = asked.iter().filter(|(_, d)| *d == 12 * HOUR).count();
     assert_eq!(long, 1, "asked for 12 h once and never again");
@@ -615,3 +617,4 @@ fn fault(rng: &mut Rng) -> Act {
 }
 
 mod annotated_role;
+mod log;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::annotated_role::AnnotatedRole;
 use super::{Change, DURATION_OF_EVERY_ROLE, RefreshError, Source};
-use crate::claims::{self, Claims, ClaimsError};
+use crate::claims::{self, Claims, ClaimsError, Rotation};
 use crate::clock::{Clock, rfc3339};
 use crate::credentials::Credentials;
 use crate::diagnosis::Remedy;
@@ -18,7 +18,7 @@ use crate::secret::Secret;
 use crate::service_account::{AnnotationsConfig, Api, KubernetesApi};
 use crate::store::{PodUid, Writer};
 use crate::sts::{AssumeRoleWithWebIdentity, Exchange, StsError};
-use crate::token::{self, Mount, TokenError, WebIdentityToken};
+use crate::token::{self, Mount, Seen, TokenError, WebIdentityToken};
 use crate::watch::FileWatch;
 
 /// What to exchange for what.
@@ -65,6 +65,8 @@ pub struct WebIdentity<E, A = KubernetesApi> {
     /// The role that refused longer sessions.
     an_hour_only: Option<RoleArn>,
     said_not_rotating: bool,
+    said_blanks: bool,
+    said_late: bool,
 }
 
 impl<E, A: Api + Sync> WebIdentity<E, A> {
@@ -93,6 +95,8 @@ impl<E, A: Api + Sync> WebIdentity<E, A> {
             fingerprint: None,
             an_hour_only: None,
             said_not_rotating: false,
+            said_blanks: false,
+            said_late: false,
         }
     }
 }
@@ -189,6 +193,7 @@ impl<E: Exchange, A: Api + Sync> WebIdentity<E, A> {
         if let Some(error) = answered.too_long {
             tracing::warn!(
                 %error,
+                finding = error.diagnosis().finding.id,
                 duration = %humantime::format_duration(self.config.duration),
                 "the role allows only shorter sessions; asking for 1h from now on"
             );
@@ -217,9 +222,10 @@ impl<E: Exchange, A: Api + Sync> WebIdentity<E, A> {
 
     /// Reads the token afresh. What is new about it is told to whom it concerns.
     async fn read_token(&mut self) -> Result<(WebIdentityToken, Claims), RefreshError> {
-        let token = token::read(&self.config.token_file).await;
-        let before = self.fingerprint.replace(fingerprint(&token));
-        let token = token?;
+        let seen = token::see(&self.config.token_file).await;
+        let before = self.fingerprint.replace(fingerprint(&seen));
+        let Seen { token, around, .. } = seen?;
+        self.notice_blanks(around);
         let claims = claims::decode(&token)?;
         if before != self.fingerprint {
             tracing::info!(
@@ -234,7 +240,31 @@ impl<E: Exchange, A: Api + Sync> WebIdentity<E, A> {
             );
             self.learn(&claims);
         }
+        self.notice_rotation(&claims);
         Ok((token, claims))
+    }
+
+    /// One line per transition.
+    fn notice_blanks(&mut self, around: (usize, usize)) {
+        let are_there = around != (0, 0);
+        if are_there && !self.said_blanks {
+            let diagnosis = token::blanks(&self.config.token_file, around);
+            tracing::warn!(finding = diagnosis.finding.id, "{diagnosis}");
+        }
+        self.said_blanks = are_there;
+    }
+
+    /// One line per transition. What never rotates was said to be so, and a clock that nobody has corrected cannot tell.
+    fn notice_rotation(&mut self, claims: &Claims) {
+        let can_tell = self.clock.offset_millis().is_some() && !self.said_not_rotating;
+        let late = match claims.rotation(self.clock.now().wall) {
+            Rotation::Late(diagnosis) if can_tell => Some(diagnosis),
+            _ => None,
+        };
+        if let Some(diagnosis) = late.as_ref().filter(|_| !self.said_late) {
+            tracing::warn!(finding = diagnosis.finding.id, "{diagnosis}");
+        }
+        self.said_late = late.is_some();
     }
 
     /// The store learns of the pod's UID, the metrics of the token's end, and the log of a mount that never rotates.
@@ -283,10 +313,10 @@ pub async fn ask(exchange: &impl Exchange, mut request: AssumeRoleWithWebIdentit
 }
 
 /// Tells one token from another without keeping it, and one wrong file from the next.
-fn fingerprint(read: &Result<WebIdentityToken, TokenError>) -> u64 {
+fn fingerprint(read: &Result<Seen, TokenError>) -> u64 {
     let mut hasher = DefaultHasher::new();
     match read {
-        Ok(token) => token.expose().hash(&mut hasher),
+        Ok(seen) => seen.token.expose().hash(&mut hasher),
         Err(error) => error.to_string().hash(&mut hasher),
     }
     hasher.finish()

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Annotations, ServiceAccountError, ServiceAccountErrorKind, ServiceAccountName};
-use crate::diagnosis::quote;
+use super::{
+    Annotations, ServiceAccountError, ServiceAccountErrorKind, ServiceAccountName, is_dns_subdomain,
+};
+use crate::claims::{Claims, Kubernetes};
+use crate::diagnosis::{Diagnosis, findings, quote};
 use crate::role::RoleArn;
 
 const ROLE_ARN: &str = "role-arn";
@@ -80,6 +83,33 @@ impl AnnotationsConfig {
             audience: audience.map(str::to_owned),
             token_expiration: value(TOKEN_EXPIRATION).and_then(token_expiration),
             sts_regional_endpoints: value(STS_REGIONAL_ENDPOINTS).and_then(go_bool),
+        })
+    }
+
+    /// What to say where `AWS_ROLE_ARN` names another role than was found: the webhook writes the annotation into pods as
+    /// they are made, and never again.
+    pub fn stale(
+        &self,
+        found: &Annotated,
+        account: &ServiceAccountName,
+        claims: &Claims,
+    ) -> Option<Diagnosis> {
+        let (role, prefix) = (&found.role, &self.prefix);
+        let other = self.stand_in.as_ref().filter(|other| *other != role)?;
+        let pod = match &claims.kubernetes {
+            Some(Kubernetes { pod: Some(pod), .. }) if is_dns_subdomain(&pod.name) => &pod.name,
+            _ => "POD",
+        };
+        Some(Diagnosis {
+            finding: findings::ROLE_ANNOTATION_STALE,
+            found: format!(
+                "{prefix}/role-arn of service account {account} names {role}, which the sidecar uses, and AWS_ROLE_ARN names {other}: the pod was made before the annotation was changed"
+            ),
+            expected: "one role in both, since SDKs that exchange the token by themselves use that of AWS_ROLE_ARN".into(),
+            fix: format!(
+                "kubectl delete pod -n {} {pod}\nso that what made it makes it anew; where the annotation is the wrong one: kubectl annotate --overwrite serviceaccount -n {} {} {prefix}/role-arn={other}",
+                account.namespace, account.namespace, account.name
+            ),
         })
     }
 

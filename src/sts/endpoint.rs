@@ -7,13 +7,15 @@ use std::task::{Context, Poll, Waker};
 
 use super::StsConfig;
 use super::table;
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, Finding, findings};
 use crate::transport::{EndpointUrl, FirstHop, Trust};
 
 /// An address of STS, and what matters of the way there where it leads nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     url: String,
+    /// Whether a setting names it.
+    is_set: bool,
     /// Without its password.
     proxy: Option<String>,
     /// Whose roots its certificate is judged by; `None` without TLS.
@@ -26,6 +28,7 @@ impl Endpoint {
         let roots = config.network.trust.as_ref().map(Trust::name);
         Endpoint {
             url: base_url(config),
+            is_set: config.endpoint_url.is_some(),
             proxy: first_hop(config).proxy,
             roots: roots.filter(|_| is_tls(config)).map(str::to_owned),
         }
@@ -45,6 +48,7 @@ impl Endpoint {
     pub(super) fn unnamed() -> Self {
         Endpoint {
             url: "STS".to_owned(),
+            is_set: false,
             proxy: None,
             roots: None,
         }
@@ -52,12 +56,28 @@ impl Endpoint {
 
     /// What to say where nothing can be sent, for this reason.
     pub fn unreachable(&self, cause: &str) -> Diagnosis {
-        table::unreachable(cause).diagnosis(self.no_connection(cause))
+        self.led_to(table::unreachable(cause).diagnosis(self.no_connection(cause)))
     }
 
     /// What to say where nothing comes back.
     pub fn timed_out(&self) -> Diagnosis {
-        table::TIMED_OUT.diagnosis(self.no_answer())
+        self.led_to(table::TIMED_OUT.diagnosis(self.no_answer()))
+    }
+
+    /// The setting that leads there comes first, where there is one and the address may be what is wrong.
+    pub(super) fn led_to(&self, mut diagnosis: Diagnosis) -> Diagnosis {
+        const ABOUT_THE_ADDRESS: [Finding; 3] = [
+            findings::STS_DNS,
+            findings::STS_CONNECT,
+            findings::STS_TIMEOUT,
+        ];
+        if self.is_set && ABOUT_THE_ADDRESS.contains(&diagnosis.finding) {
+            diagnosis.fix = format!(
+                "see whether --sts-endpoint-url (AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL) is right, which names {}; {}",
+                self.url, diagnosis.fix
+            );
+        }
+        diagnosis
     }
 
     pub(super) fn no_connection(&self, cause: &str) -> String {
@@ -126,6 +146,29 @@ pub(super) fn base_url(config: &StsConfig) -> String {
 mod tests {
     use super::*;
     use crate::transport::Network;
+
+    #[test]
+    fn a_setting_that_names_the_address_is_what_to_look_at_first() {
+        let fix = |endpoint_url: Option<&str>, cause: &str| {
+            let endpoint = Endpoint::of(&StsConfig {
+                region: "eu-west-1".to_owned(),
+                endpoint_url: endpoint_url.map(|url| url.parse().unwrap()),
+                use_fips: false,
+                use_dualstack: false,
+                network: Network::default(),
+            });
+            endpoint.unreachable(cause).fix
+        };
+        let own = Some("https://sts.example.com");
+        for cause in ["refused", "dns error"] {
+            assert!(
+                fix(own, cause).starts_with("see whether --sts-endpoint-url (AWS_ENDPOINT_URL_STS")
+            );
+            assert!(!fix(None, cause).contains("--sts-endpoint-url"));
+        }
+        let roots = fix(own, "invalid peer certificate: UnknownIssuer");
+        assert!(roots.starts_with("set --ca-bundle"), "{roots}");
+    }
 
     #[test]
     fn every_partition_has_its_regional_endpoint() {

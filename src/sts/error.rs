@@ -174,11 +174,15 @@ impl StsError {
         let row = self.row();
         let asked = self.asked.as_ref();
         let names = asked.and_then(|asked| asked.fix(row.finding));
-        Diagnosis {
+        let diagnosis = Diagnosis {
             finding: row.finding,
             found: self.found(),
             expected: row.expected.to_owned(),
             fix: row.fix.to_owned() + names.as_deref().unwrap_or_default(),
+        };
+        match asked {
+            Some(asked) => asked.endpoint.led_to(diagnosis),
+            None => diagnosis,
         }
     }
 

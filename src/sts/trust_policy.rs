@@ -28,12 +28,16 @@ pub(super) struct Provider<'a> {
 }
 
 impl<'a> Provider<'a> {
-    /// `None` where IAM can have none for such an issuer.
+    /// `None` where IAM can have none for such an issuer. It takes no ports:
+    /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateOpenIDConnectProvider.html>
     pub(super) fn of(claims: &'a Claims, role: &RoleArn) -> Option<Self> {
         let url = claims.issuer.as_str();
         let name = url.strip_prefix("https://")?;
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/%".contains(&b);
-        let taken = !name.is_empty() && url.len() <= LONGEST_NAME && name.bytes().all(plain);
+        let taken = !name.is_empty()
+            && url.len() <= LONGEST_NAME
+            && name.bytes().all(plain)
+            && !has_port(claims);
         taken.then(|| Provider {
             url,
             arn: format!(
@@ -44,6 +48,13 @@ impl<'a> Provider<'a> {
             name,
         })
     }
+}
+
+/// Whether the issuer's URL says on which port it is served, even if that is 443.
+pub(super) fn has_port(claims: &Claims) -> bool {
+    let url = claims.issuer.strip_prefix("https://");
+    let authority = url.and_then(|name| name.split('/').next());
+    authority.is_some_and(|authority| authority.contains(':'))
 }
 
 /// The first audience that IAM can list.
@@ -189,6 +200,12 @@ mod tests {
     }
 
     #[test]
+    fn a_colon_in_a_path_is_no_port() {
+        let policy = policy("https://i/a:1", "s", &["a"]).unwrap();
+        assert!(policy.contains("\"i/a:1:sub\""), "{policy}");
+    }
+
+    #[test]
     fn a_claim_cannot_break_out_of_the_policy() {
         let text = policy("https://i", r#"s","i:aud":"*"}}},{"#, &["a\\"]).unwrap();
         let policy: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -207,6 +224,8 @@ mod tests {
             ("kubernetes/serviceaccount", "s", &["a"]),
             ("https://", "s", &["a"]),
             ("https://issuer.example/*", "s", &["a"]),
+            ("https://issuer.example:8443", "s", &["a"]),
+            ("https://issuer.example:443/id/1", "s", &["a"]),
             ("https://issuer.example/\n", "s", &["a"]),
             (&format!("{ISSUER}/{long}"), "s", &["a"]),
             (ISSUER, "", &["a"]),

@@ -9,6 +9,8 @@ use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+use crate::regular_file;
+
 /// The roots for connections to STS.
 #[derive(Clone)]
 pub enum Trust {
@@ -28,6 +30,8 @@ pub enum Trust {
 pub enum TrustError {
     /// The bundle cannot be read.
     Unreadable(PathBuf, io::Error),
+    /// A directory, a pipe or a device.
+    NotAFile(PathBuf),
     /// No certificate in the bundle.
     Empty(PathBuf),
     /// A certificate of the bundle, counted from 1, that is none.
@@ -48,8 +52,9 @@ pub enum Flaw {
 impl Trust {
     /// The bundle at `path`.
     pub fn bundle(path: &Path) -> Result<Self, TrustError> {
-        let pem =
-            std::fs::read(path).map_err(|error| TrustError::Unreadable(path.to_owned(), error))?;
+        let pem = regular_file::read(path)
+            .map_err(|error| TrustError::Unreadable(path.to_owned(), error))?
+            .ok_or_else(|| TrustError::NotAFile(path.to_owned()))?;
         let name = format!("the CA bundle {}", path.display());
         Trust::certificates(pem, name).map_err(|flaw| match flaw {
             Flaw::Empty => TrustError::Empty(path.to_owned()),
@@ -107,6 +112,11 @@ impl fmt::Display for TrustError {
                 "{} cannot be read: {error}; expected a file of PEM certificates",
                 path.display()
             ),
+            TrustError::NotAFile(path) => write!(
+                f,
+                "{} is not a regular file; expected a file of PEM certificates",
+                path.display()
+            ),
             TrustError::Empty(path) => write!(
                 f,
                 "{} holds no certificate; expected at least one block -----BEGIN CERTIFICATE-----",
@@ -146,6 +156,10 @@ mod tests {
         assert!(matches!(
             Trust::bundle(Path::new("/nonexistent")),
             Err(TrustError::Unreadable(..))
+        ));
+        assert!(matches!(
+            Trust::bundle(Path::new("/dev/zero")),
+            Err(TrustError::NotAFile(_))
         ));
     }
 

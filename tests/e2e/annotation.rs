@@ -119,7 +119,7 @@ impl Annotated {
         launch.wrapped("unshare", &before)
     }
 
-    fn start(&self, launch: &Launch) -> Sidecar {
+    pub fn start(&self, launch: &Launch) -> Sidecar {
         Sidecar::spawn(self.command(launch))
     }
 

@@ -32,7 +32,6 @@ pub(super) async fn walk(local: &Local, patience: &Patience) -> (Entry, Option<A
         Ok(read) => read.and_then(|found| config.read(&account, &found)),
         Err(late) => Err(examined.api.unreachable(&account, late.to_string())),
     };
-    let stand_in = config.stand_in.as_ref();
-    let entry = annotation::judge(&read, &account, claims, &config.prefix, stand_in);
+    let entry = annotation::judge(&read, &account, claims, config);
     (entry, read.ok())
 }

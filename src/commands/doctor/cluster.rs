@@ -8,7 +8,7 @@ use super::{CLUSTER, Local, Patience, skipped};
 use crate::clock::Clock;
 use crate::config::{Doctor, Endpoints};
 use crate::credentials::Credentials;
-use crate::diagnosis::{Finding, Step, steps};
+use crate::diagnosis::{Finding, Step, findings, quote, steps};
 use crate::doctor::Entry;
 use crate::doctor::cluster::{self, Admission, ApiServer};
 use crate::eks::Cluster;
@@ -121,8 +121,10 @@ impl Visit<'_> {
             network: eks.network.clone(),
         });
         let sts = Sts::new(&config, self.clock.clone());
+        let session_name = self.session_name(&sts, own).await?;
         let request = AssumeRole {
             credentials: own,
+            session_name: &session_name,
             role,
             duration: DURATION_OF_EVERY_ROLE,
         };
@@ -133,6 +135,30 @@ impl Visit<'_> {
         match outcome {
             Ok(assumed) => Ok((entry, assumed)),
             Err(_) => Err(entry),
+        }
+    }
+
+    /// Under which the pod's session stands in CloudTrail. Of credentials that the sidecar's door gave STS knows it: the
+    /// other role's session is to have the same.
+    async fn session_name(&self, sts: &Sts, own: &Credentials) -> Result<String, Entry> {
+        let step = steps::ASSUMED_ROLE;
+        let unknown = |found: &str| {
+            let why = format!("whose session is to assume it is not known: {found}");
+            Entry::skipped(step, why)
+        };
+        if !own.session_name().is_empty() {
+            return Ok(own.session_name().to_owned());
+        }
+        let Some(role) = role_of(own) else {
+            return Err(unknown("the sidecar names no role"));
+        };
+        let silence = Err(StsError::of(StsErrorKind::TimedOut));
+        match self.within(step, sts.caller(own, &role), silence).await? {
+            Ok(caller) => match caller.session_name() {
+                Some(name) => Ok(name.to_owned()),
+                None => Err(unknown(&format!("STS calls it {}", quote(&caller.arn)))),
+            },
+            Err(error) => Err(Entry::failed(step, error.diagnosis())),
         }
     }
 
@@ -195,9 +221,10 @@ impl Visit<'_> {
     }
 
     /// The entry, and the cluster or why there is none.
-    async fn describe(&self, signer: &Credentials) -> (Entry, Result<Cluster, String>) {
+    async fn describe(&self, signer: &Credentials) -> (Entry, Result<Cluster, Undescribed>) {
         let step = steps::EKS_CLUSTER;
-        let unknown = |why: &str| (Entry::skipped(step, why), Err(why.to_owned()));
+        let because = |why: String| Err(Undescribed { why, finding: None });
+        let unknown = |why: &str| (Entry::skipped(step, why), because(why.to_owned()));
         if self.asked.in_cluster {
             return unknown("not needed with --in-cluster");
         }
@@ -211,13 +238,19 @@ impl Visit<'_> {
         let silence = Err(eks.timed_out(signer, &self.region, self.name));
         let outcome = match self.within(step, asking, silence).await {
             Ok(outcome) => outcome,
-            Err(entry) => return (entry, Err("DescribeCluster had no time to answer".into())),
+            Err(entry) => {
+                let why = "DescribeCluster had no time to answer".to_owned();
+                return (entry, because(why));
+            }
         };
         match cluster::described(self.name, outcome) {
             Ok(cluster) => (cluster::whereabouts(&cluster), Ok(cluster)),
             Err(diagnosis) => {
-                let why = see("where the cluster is is not known", diagnosis.finding);
-                (Entry::failed(step, diagnosis), Err(why))
+                let undescribed = Undescribed {
+                    why: see("where the cluster is is not known", diagnosis.finding),
+                    finding: Some(diagnosis.finding),
+                };
+                (Entry::failed(step, diagnosis), Err(undescribed))
             }
         }
     }
@@ -255,13 +288,7 @@ impl Visit<'_> {
                     Err(diagnosis) => return Entry::failed(step, diagnosis),
                 }
             }
-            (false, Err(why)) => {
-                let entries = admission.entries();
-                return Entry::skipped(
-                    step,
-                    format!("{why}\nto let {} in, {entries}", identity.arn),
-                );
-            }
+            (false, Err(undescribed)) => return undescribed.skipped(&admission),
         };
         let token = seen.token.token();
         let silence = Err(TransportError::TimedOut);
@@ -296,9 +323,7 @@ impl Visit<'_> {
         };
         match self.patience.within(step, limit, work).await {
             Ok(done) => Ok(done),
-            Err(time_up @ TimeUp::OfAll(left)) if left < A_CHANCE => {
-                Err(Entry::skipped(step, time_up.to_string()))
-            }
+            Err(time_up @ TimeUp::OfAll(left)) if left < A_CHANCE => Err(time_up.entry(step)),
             Err(_) => Ok(silence),
         }
     }
@@ -318,7 +343,26 @@ struct Seen<'a> {
     token: &'a EksToken,
     signer: &'a Credentials,
     replayed: Replayed,
-    described: Result<Cluster, String>,
+    described: Result<Cluster, Undescribed>,
+}
+
+/// Why it is not known where the cluster is.
+struct Undescribed {
+    why: String,
+    /// What EKS was found to say.
+    finding: Option<Finding>,
+}
+
+impl Undescribed {
+    /// With what would let in, unless it is for a cluster that does not exist.
+    fn skipped(&self, admission: &Admission<'_>) -> Entry {
+        let (step, why) = (steps::EKS_LOGIN, &self.why);
+        if self.finding == Some(findings::EKS_CLUSTER_NOT_FOUND) {
+            return Entry::skipped(step, &**why);
+        }
+        let (arn, entries) = (&admission.identity.arn, admission.entries());
+        Entry::skipped(step, format!("{why}\nto let {arn} in, {entries}"))
+    }
 }
 
 impl Seen<'_> {
@@ -326,7 +370,10 @@ impl Seen<'_> {
     fn identity(&self, role: Option<&RoleArn>) -> Option<Identity> {
         match &self.replayed {
             Replayed::As(identity) => Some(identity.clone()),
-            _ => Identity::of_session(role?, self.signer.session_name()).ok(),
+            _ => {
+                let name = Some(self.signer.session_name());
+                Identity::of_session(role?, name.filter(|name| !name.is_empty())).ok()
+            }
         }
     }
 }

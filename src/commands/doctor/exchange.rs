@@ -6,7 +6,7 @@ use super::patience::TimeUp;
 use super::{EXCHANGE, Local, Patience, skipped};
 use crate::clock::Clock;
 use crate::credentials::Credentials;
-use crate::diagnosis::steps;
+use crate::diagnosis::{Step, steps};
 use crate::doctor::Entry;
 use crate::doctor::exchange::{Asked, Facts, credentials, judge};
 use crate::doctor::token_file::TokenFile;
@@ -16,7 +16,7 @@ use crate::service_account::Annotated;
 use crate::sts::{AssumeRoleWithWebIdentity, Sts};
 
 /// For the exchange, the second one for an hour included.
-const ASKING: Duration = Duration::from_secs(5);
+const ASKING: Duration = Duration::from_millis(6_500);
 /// For who the credentials are.
 const NAMING: Duration = Duration::from_secs(3);
 
@@ -28,6 +28,17 @@ pub(super) struct Exchanged {
 }
 
 impl Exchanged {
+    fn out_of_time(time: TimeUp) -> Self {
+        const STEP: Step = steps::EXCHANGE;
+        let mut entries = skipped(EXCHANGE, "it was not come to: see exchange");
+        entries.retain(|entry| entry.step != STEP);
+        entries.push(time.entry(STEP));
+        Exchanged {
+            entries,
+            credentials: None,
+        }
+    }
+
     fn none(why: &str) -> Self {
         Exchanged {
             entries: skipped(EXCHANGE, why),
@@ -88,7 +99,7 @@ pub(super) async fn walk(
     let answered = match asking.await {
         Ok(answered) => answered,
         // Others have used up the time.
-        Err(time @ TimeUp::OfAll(_)) => return Exchanged::none(&time.to_string()),
+        Err(time @ TimeUp::OfAll(_)) => return Exchanged::out_of_time(time),
         Err(TimeUp::Own(_)) => Answered {
             outcome: Err(late),
             too_long: None,
@@ -107,7 +118,10 @@ pub(super) async fn walk(
     };
     let naming = sts.caller(&obtained, asked.role);
     let caller = patience.within(steps::CREDENTIALS, NAMING, naming).await;
-    let entry = credentials(caller, &obtained, clock.now());
+    let entry = match caller {
+        Ok(caller) => credentials(caller, &obtained, clock.now()),
+        Err(time) => time.entry(steps::CREDENTIALS),
+    };
     let credentials = (!entry.is_failed()).then_some(obtained);
     entries.push(entry);
     Exchanged {

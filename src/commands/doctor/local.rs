@@ -1,12 +1,16 @@
 //! What is in the pod: configuration, environment, token file. Nothing here leaves it.
 
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use super::Patience;
 use crate::claims::{self, Claims, ClaimsError};
-use crate::commands::{Environment, Failure, variable};
+use crate::commands::{Environment, variable};
 use crate::config::{Doctor, Examined, Flags, Origin, Reported, SETTINGS, examine};
 use crate::diagnosis::{Diagnosis, Step, findings, quote, steps};
 use crate::doctor::token_file::{self, TokenFile};
@@ -15,6 +19,8 @@ use crate::service_account::Annotated;
 
 /// Files answer at once, or their file system hangs.
 const FILES: Duration = Duration::from_secs(3);
+/// … whose attributes say which of them it is.
+const ATTRIBUTES: Duration = Duration::from_millis(500);
 
 /// What there is to see without asking anybody.
 pub(super) struct Local {
@@ -26,12 +32,12 @@ pub(super) struct Local {
     pub(super) claims: Option<Result<Claims, ClaimsError>>,
 }
 
-/// Reads whatever files there are. The inner error: one of them hangs, and nothing can be known.
+/// Reads whatever files there are. The error: one of them hangs, and what is for this walk to judge is not known.
 pub(super) async fn look(
     asked: &Doctor,
     environment: &Environment,
     patience: &Patience,
-) -> Result<Result<Local, Vec<Entry>>, Failure> {
+) -> Result<Local, Vec<Entry>> {
     let (flags, variables) = (asked.flags.clone(), environment.clone());
     let looking = tokio::task::spawn_blocking(move || {
         let examined = examine(flags, variables);
@@ -40,7 +46,7 @@ pub(super) async fn look(
         (examined, token_file)
     });
     let looked = patience.within(steps::CONFIGURATION, FILES, looking).await;
-    Ok(match looked {
+    match looked {
         Ok(Ok((examined, token_file))) => {
             let token = token_file.as_ref().and_then(TokenFile::token);
             Ok(Local {
@@ -49,51 +55,94 @@ pub(super) async fn look(
                 token_file,
             })
         }
-        _ => Err(hanging(&asked.flags, environment)),
-    })
+        _ => Err(hanging(&asked.flags, environment).await),
+    }
 }
 
-/// Settings that name files which are read to the end, whatever is there.
-const FILES_READ: [&str; 3] = ["config", "ca-bundle", "token-file"];
+/// The one that is read from whatever is there, since a shell makes a pipe of `--config <(…)`.
+const FROM_PIPES: &str = "config";
+/// Settings that name files.
+const FILES_READ: [&str; 3] = [FROM_PIPES, "ca-bundle", "token-file"];
+/// The steps that need none of these files.
+const WITHOUT: [Step; 4] = [
+    steps::WEBHOOK,
+    steps::SKIP_CONTAINERS,
+    steps::APP_SDK,
+    steps::KUBECONFIG,
+];
 
-fn hanging(flags: &Flags, environment: &Environment) -> Vec<Entry> {
+async fn hanging(flags: &Flags, environment: &Environment) -> Vec<Entry> {
     let named = named(flags, environment);
+    let mut unmoved = Vec::new();
+    for file in &named {
+        unmoved.extend(file.hangs().await);
+    }
+    let all: Vec<&str> = named.iter().map(|file| file.shown.as_str()).collect();
     let diagnosis = Diagnosis {
         finding: findings::FILE_HANGS,
-        found: match named.as_slice() {
-            [] => "the web identity token, or one of the system's roots, could not be read in time".into(),
-            named => format!(
-                "one of these, or the web identity token, could not be read in time: {}",
-                named.join(", ")
+        found: match (unmoved.as_slice(), all.as_slice()) {
+            ([], []) => "the web identity token, or one of the system's roots (SSL_CERT_DIR), could not be read in time".into(),
+            ([], all) => format!(
+                "one of these, the web identity token, or one of the system's roots (SSL_CERT_DIR), could not be read in time: {}",
+                all.join(", ")
             ),
+            (unmoved, _) => unmoved.join("\n"),
         },
         expected: "files that answer at once".into(),
-        fix: "see that --config, --ca-bundle and --token-file name files and no pipes, and that the volumes they are on are mounted from somewhere that answers".into(),
+        fix: "see that --config names a file, or a pipe into which somebody writes, and that the volumes of --config, --ca-bundle and --token-file are mounted from somewhere that answers".into(),
     };
-    let others = steps::ALL
+    let rest = steps::ALL
         .iter()
-        .filter(|step| **step != steps::CONFIGURATION);
-    let skipped = others
-        .map(|step: &Step| Entry::skipped(*step, "not looked at: a file hangs; see configuration"));
+        .filter(|step| **step != steps::CONFIGURATION && !WITHOUT.contains(step));
+    let skipped =
+        rest.map(|step| Entry::skipped(*step, "not looked at: a file hangs; see configuration"));
     [Entry::failed(steps::CONFIGURATION, diagnosis)]
         .into_iter()
         .chain(skipped)
         .collect()
 }
 
+/// A file that a flag or a variable names.
+struct Named {
+    setting: &'static str,
+    path: PathBuf,
+    /// With the place where it is named.
+    shown: String,
+}
+
+impl Named {
+    /// In words, where it is this one that hangs.
+    async fn hangs(&self) -> Option<String> {
+        let (path, shown) = (self.path.clone(), &self.shown);
+        let looking = tokio::task::spawn_blocking(move || fs::metadata(path));
+        match timeout(ATTRIBUTES, looking).await {
+            Err(_) => Some(format!("{shown} does not answer")),
+            Ok(Ok(Ok(found))) if self.setting == FROM_PIPES && found.file_type().is_fifo() => {
+                Some(format!("{shown} is a pipe into which nobody writes"))
+            }
+            Ok(_) => None,
+        }
+    }
+}
+
 /// Each file that a flag or a variable names, and by which.
-fn named(flags: &Flags, environment: &Environment) -> Vec<String> {
+fn named(flags: &Flags, environment: &Environment) -> Vec<Named> {
     let settings = SETTINGS
         .iter()
         .filter(|setting| FILES_READ.contains(&setting.name));
     let named = settings.flat_map(|setting| {
+        let named = |path: &str, place: &str| Named {
+            setting: setting.name,
+            path: PathBuf::from(path),
+            shown: format!("{} ({place})", quote(path)),
+        };
         let flag = flags.get(setting.name);
-        let flag = flag.map(|path| format!("{} (--{})", quote(path), setting.name));
+        let flag = flag.map(|path| named(path, &format!("--{}", setting.name)));
         let variables = setting.also.iter().map(|&also| also.to_owned());
         let variables = [setting.variable()].into_iter().chain(variables);
         let variables = variables.filter_map(|name| {
             let path = variable(environment, &name)?.to_string_lossy();
-            Some(format!("{} ({name})", quote(&path)))
+            Some(named(&path, &name))
         });
         flag.into_iter().chain(variables).collect::<Vec<_>>()
     });
@@ -128,10 +177,7 @@ impl Local {
     fn precedence(&self) -> Entry {
         match &self.examined.conflict {
             Some(conflict) => Entry::warned(steps::PRECEDENCE, conflict.clone()),
-            None => Entry::fine(
-                steps::PRECEDENCE,
-                "none: no two places give role-arn, audience or region different values",
-            ),
+            None => Entry::fine(steps::PRECEDENCE, overridden(&self.examined.overridden)),
         }
     }
 
@@ -199,6 +245,18 @@ impl Local {
 
 fn is_about_audience(entry: &Entry) -> bool {
     matches!(&entry.verdict, Verdict::Failed(diagnosis) if diagnosis.finding == findings::TOKEN_AUDIENCE)
+}
+
+/// A variable of AWS's beside a setting of one's own is no conflict, and yet may be what somebody looks for.
+fn overridden(lines: &[String]) -> String {
+    const NONE: &str = "none: no flag, variable IRSA_SIDECAR_… or settings file contradicts another, nor for role-arn and region a variable of AWS's";
+    match lines {
+        [] => NONE.to_owned(),
+        lines => format!(
+            "{NONE}; values that are not used, as is usual:\n{}",
+            lines.join("\n")
+        ),
+    }
 }
 
 /// What somebody has set, and how much else there is.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::say;
-use crate::diagnosis::Step;
+use crate::diagnosis::{Diagnosis, Step, findings};
+use crate::doctor::Entry;
 
 /// All of it. With what the runtime gives to a name resolution that hangs it stays under 10 s.
 const ALL: Duration = Duration::from_millis(9_000);
@@ -55,10 +56,24 @@ impl fmt::Display for TimeUp {
     }
 }
 
+impl TimeUp {
+    /// For a step that was asked for and could not be judged.
+    pub(super) fn entry(self, step: Step) -> Entry {
+        let diagnosis = Diagnosis {
+            finding: findings::OUT_OF_TIME,
+            found: format!("{} was not judged: {self}", step.title),
+            expected: format!("that all of it is judged within {} s", ALL.as_secs()),
+            fix: "see with -v which step before it took long, and mend that first; or run it again"
+                .into(),
+        };
+        Entry::warned(step, diagnosis)
+    }
+}
+
 impl Patience {
-    /// Begins now.
-    pub(super) fn new() -> Self {
-        let is_drawn = std::io::stderr().is_terminal();
+    /// Begins now. `dumb`: the terminal, if it is one, cannot erase a line.
+    pub(super) fn new(dumb: bool) -> Self {
+        let is_drawn = std::io::stderr().is_terminal() && !dumb;
         Patience {
             deadline: Instant::now() + ALL,
             line: is_drawn.then(RefCell::default),

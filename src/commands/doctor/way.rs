@@ -15,8 +15,8 @@ use crate::doctor::way::{Looked, Trouble, Way, clock as judge_clock};
 const NAME: Duration = Duration::from_millis(3_500);
 /// What the sidecar's own connections have.
 const CONNECTION: Duration = Duration::from_secs(3);
-/// Of the sidecar's own 6 s what leaves some for the exchange.
-const ANSWER: Duration = Duration::from_millis(4_500);
+/// The sidecar's own requests give up after 6 s without a word: that they end here is what the sidecar meets, too.
+const ANSWER: Duration = Duration::from_millis(6_500);
 
 /// The clock learns what time STS has.
 pub(super) async fn walk(local: &Local, clock: &Clock, patience: &Patience) -> Vec<Entry> {

@@ -55,15 +55,12 @@ impl Admission<'_> {
         let config_map = format!(
             "add this to {key} in the ConfigMap aws-auth (kubectl edit -n kube-system configmap aws-auth), indented as what is there:\n\n{entry}"
         );
-        let commands = self
-            .identity
-            .access_entry_commands(self.cluster.as_str(), self.role);
-        let commands = commands.map(|commands| {
-            format!(
-                "make an access entry, in region {}:\n\n{commands}",
-                self.region
-            )
-        });
+        let commands = self.identity.access_entry_commands(
+            self.cluster.as_str(),
+            Some(self.region),
+            self.role,
+        );
+        let commands = commands.map(|commands| format!("make an access entry:\n\n{commands}"));
         let ways = match (self.mode, commands) {
             (Some(AuthenticationMode::Api), Some(commands)) => commands,
             (Some(AuthenticationMode::Api), None) => {

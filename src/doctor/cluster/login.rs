@@ -15,7 +15,9 @@ use crate::eks::Cluster;
 use crate::in_cluster;
 use crate::secret::{Secret, scrub};
 use crate::service_account::KubernetesApi;
-use crate::transport::{Flaw, Network, Proxy, Reply, Transport, TransportError, Trust};
+use crate::transport::{
+    EndpointUrl, Flaw, Network, Proxy, Reply, Transport, TransportError, Trust,
+};
 
 const PATH: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
 const REVIEW: &str = r#"{"kind":"SelfSubjectReview","apiVersion":"authentication.k8s.io/v1"}"#;
@@ -46,11 +48,13 @@ impl ApiServer {
             };
             unreachable(&cluster.endpoint, &format!("{name}, {wrong}"), false)
         })?;
+        let url = cluster.endpoint.parse();
+        let is_local = url.is_ok_and(|url: EndpointUrl| url.is_loopback());
         Ok(ApiServer {
             url: cluster.endpoint.clone(),
             network: Network {
                 trust: Some(trust),
-                proxy,
+                proxy: proxy.filter(|_| !is_local),
             },
             is_own: false,
         })

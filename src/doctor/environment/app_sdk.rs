@@ -3,13 +3,17 @@
 //! Nearly every SDK looks for static keys, then for a web identity, then for the container's credentials, the relative
 //! URI before the full one, and last for instance metadata.
 
+mod bypass;
+
 use std::collections::BTreeMap;
 
 use super::uri::{goes_around, place, references};
-use super::{FULL_URI, GIVE_THE_POD, RELATIVE_URI, ROLE, TOKEN_FILE, list, names};
+use super::{FULL_URI, GIVE_THE_POD, Known, RELATIVE_URI, ROLE, TOKEN_FILE, list};
 use crate::diagnosis::{Diagnosis, Finding, Step, findings, steps};
 use crate::doctor::Entry;
-use crate::doctor::pod::{Container, Pod, Value};
+use crate::doctor::pod::{Container, Pod, Value, plain};
+use crate::in_cluster::is_service_link;
+use crate::outputs::container_credentials::{ADDRESS, CREDENTIALS_BY_SECRET};
 
 const STEP: Step = steps::APP_SDK;
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
@@ -28,13 +32,15 @@ const NO_PROXIES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 const AROUND: &str = "127.0.0.1,localhost,169.254.170.2,169.254.170.23,169.254.169.254";
 /// Where a relative URI leads.
 const LINK_LOCAL: &str = "169.254.170.2";
-/// Names that every pod gets for the services of its namespace.
-const OF_SERVICES: [&str; 2] = ["_SERVICE_HOST", "_SERVICE_PORT"];
+
 /// What the app's container gets, to paste.
-const ENV: &str = "\
-env:
-- {name: POD_UID, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}    # before the next line, which uses it
-- {name: AWS_CONTAINER_CREDENTIALS_FULL_URI, value: \"http://127.0.0.1:9910/v2/credentials/$(POD_UID)\"}";
+fn env() -> String {
+    format!(
+        "env:\n\
+         - {{name: POD_UID, valueFrom: {{fieldRef: {{fieldPath: metadata.uid}}}}}}    # before the next line, which uses it\n\
+         - {{name: {FULL_URI}, value: \"http://{ADDRESS}{CREDENTIALS_BY_SECRET}$(POD_UID)\"}}"
+    )
+}
 
 /// Trouble of one kind, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,13 +59,13 @@ struct Trouble {
 }
 
 /// Judges the containers that are the app's.
-pub fn app_sdk(pod: &Pod, prefix: &str) -> Entry {
+pub fn app_sdk(pod: &Pod, known: &Known<'_>) -> Entry {
     let apps: Vec<&Container> = pod.apps().collect();
     let is_pointed = |one: &&Container| is_pointed(one, pod);
     if !pod.given {
         let whose = match apps.is_empty() {
             true => "this is the sidecar's container",
-            false if apps.iter().any(is_pointed) => return judge(pod, &apps, prefix),
+            false if apps.iter().any(is_pointed) => return judge(pod, &apps, known),
             false => "nothing here points to a sidecar",
         };
         return Entry::skipped(
@@ -69,14 +75,14 @@ pub fn app_sdk(pod: &Pod, prefix: &str) -> Entry {
     }
     match apps.is_empty() {
         true => Entry::skipped(STEP, "the pod has no container but the sidecar's"),
-        false => judge(pod, &apps, prefix),
+        false => judge(pod, &apps, known),
     }
 }
 
-fn judge(pod: &Pod, apps: &[&Container], prefix: &str) -> Entry {
+fn judge(pod: &Pod, apps: &[&Container], known: &Known<'_>) -> Entry {
     let mut troubled: BTreeMap<Kind, Vec<(&Container, Trouble)>> = BTreeMap::new();
     for container in apps {
-        for trouble in troubles(container, pod, prefix) {
+        for trouble in troubles(container, pod, known) {
             troubled
                 .entry(trouble.kind)
                 .or_default()
@@ -132,7 +138,7 @@ impl Kind {
                 "a variable that stands before the address in the container's env: Kubernetes fills in only those, and leaves the text as it is otherwise"
             }
             Kind::Bypass => {
-                "nothing that SDKs look for before the sidecar's address: static keys, then a web identity, then the relative URI, then the full one"
+                "an address at which the pod's sidecar listens, and nothing that SDKs look for before it: static keys, then a web identity or a profile, then the relative URI, then the full one"
             }
             Kind::Proxy => {
                 "a NO_PROXY that names the sidecar's address: some SDKs ask even loopback through the proxy (Rust, object_store, opendal, botocore before 1.11), and Go and Rust ask link-local addresses through it"
@@ -144,10 +150,10 @@ impl Kind {
     }
 }
 
-fn troubles(container: &Container, pod: &Pod, prefix: &str) -> Vec<Trouble> {
+fn troubles(container: &Container, pod: &Pod, known: &Known<'_>) -> Vec<Trouble> {
     let found = [
         unresolved(container),
-        bypass(container, pod, prefix),
+        bypass::bypass(container, pod, known),
         proxied(container),
         unpointed(container, pod),
     ];
@@ -158,7 +164,7 @@ fn troubles(container: &Container, pod: &Pod, prefix: &str) -> Vec<Trouble> {
 fn unresolved(container: &Container) -> Option<Trouble> {
     let uri = container.text(FULL_URI)?;
     // What the kubelet has left as it was, or made of `$$(NAME)`.
-    let left_over = |name: &str| format!("has {FULL_URI} with $({name}) in it");
+    let left_over = |name: &str| format!("has {FULL_URI} with $({}) in it", plain(name));
     let found = match &container.name {
         None => left_over(references(uri).first()?),
         Some(_) => {
@@ -171,15 +177,21 @@ fn unresolved(container: &Container) -> Option<Trouble> {
                 |part: &[(String, Value)], name: &str| part.iter().any(|(found, _)| found == name);
             let is_known = |name: &str| {
                 is_in(before, name)
-                    || OF_SERVICES.iter().any(|ending| name.contains(ending))
+                    || is_service_link(name)
                     || container.has_env_from && !is_in(after, name)
             };
             let name = references(uri).into_iter().find(|name| !is_known(name));
             match name {
                 Some(name) if is_in(after, name) => {
-                    format!("uses {name} in {FULL_URI}, and has it only further down")
+                    format!(
+                        "uses {} in {FULL_URI}, and has it only further down",
+                        plain(name)
+                    )
                 }
-                Some(name) => format!("uses {name} in {FULL_URI}, and has no such variable"),
+                Some(name) => format!(
+                    "uses {} in {FULL_URI}, and has no such variable",
+                    plain(name)
+                ),
                 None if uri.contains("$$(") => {
                     format!("has {FULL_URI} with $$( in it, which stays as $(")
                 }
@@ -187,77 +199,15 @@ fn unresolved(container: &Container) -> Option<Trouble> {
             }
         }
     };
-    let fix = format!("in the container's env, in this order, and make the pod anew:\n{ENV}");
+    let fix = format!(
+        "in the container's env, in this order, and make the pod anew:\n{}",
+        env()
+    );
     Some(Trouble {
         kind: Kind::Unresolved,
         found,
         fix,
     })
-}
-
-/// Something comes before the sidecar.
-fn bypass(container: &Container, pod: &Pod, prefix: &str) -> Option<Trouble> {
-    let door = container.first_of(&[FULL_URI, RELATIVE_URI])?;
-    let trouble = |found: String, fix: String| {
-        Some(Trouble {
-            kind: Kind::Bypass,
-            found,
-            fix,
-        })
-    };
-    if container.has(KEY_ID) {
-        return trouble(
-            format!("has {KEY_ID} beside {door}: every SDK takes the keys, whoever they belong to"),
-            format!(
-                "take {KEY_ID}, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN out of the container's env, or {door} where the keys are meant"
-            ),
-        );
-    }
-    if container.has(ROLE) && container.has(TOKEN_FILE) {
-        let before = match container.name {
-            Some(_) => {
-                "where the pod is made from (in a Deployment under spec.template.metadata), let the EKS webhook skip the container, and let new pods be made; the webhook's region does not get there then, so set AWS_REGION yourself:\n"
-            }
-            None => {
-                "let the EKS webhook skip this container by the annotation of the pod's template, and let new pods be made; the webhook's region does not get there then, so set AWS_REGION yourself:\n"
-            }
-        };
-        return trouble(
-            format!(
-                "has {ROLE} and {TOKEN_FILE} beside {door}: SDKs that know web identity exchange the token by themselves"
-            ),
-            format!(
-                "{before}annotations:\n  {prefix}/skip-containers: \"{}\"",
-                to_skip(pod)
-            ),
-        );
-    }
-    if container.has(FULL_URI) && container.has(RELATIVE_URI) {
-        return trouble(
-            format!(
-                "has {RELATIVE_URI} beside {FULL_URI}: most SDKs ask http://{LINK_LOCAL} then, Go v1 and older Go v2 the full address"
-            ),
-            format!(
-                "leave one of the two out: {RELATIVE_URI} where the sidecar has --link-local-listen={LINK_LOCAL}:80 and the SDK knows nothing else, otherwise {FULL_URI}"
-            ),
-        );
-    }
-    None
-}
-
-/// All containers that go around the sidecar, and those that are skipped already.
-fn to_skip(pod: &Pod) -> String {
-    let goes_around = |one: &&Container| {
-        one.has(ROLE) && one.has(TOKEN_FILE) && one.first_of(&[FULL_URI, RELATIVE_URI]).is_some()
-    };
-    let skipped = pod
-        .apps()
-        .filter(|one| pod.given && (goes_around(one) || !one.has(ROLE)));
-    let names = names(skipped, ",");
-    match names.is_empty() {
-        true => "CONTAINER".to_owned(),
-        false => names,
-    }
 }
 
 /// A proxy would get what is meant for the sidecar, the authorization with it.
@@ -332,7 +282,8 @@ fn unpointed(container: &Container, pod: &Pod) -> Option<Trouble> {
         return None;
     }
     let fix = format!(
-        "if the container calls AWS, put this into its env, and make the pod anew:\n{ENV}\n- {{name: AWS_EC2_METADATA_DISABLED, value: \"true\"}}    # no fall-through to the node's role\n- {{name: NO_PROXY, value: \"{AROUND}\"}}"
+        "if the container calls AWS, put this into its env, and make the pod anew:\n{}\n- {{name: AWS_EC2_METADATA_DISABLED, value: \"true\"}}    # no fall-through to the node's role\n- {{name: NO_PROXY, value: \"{AROUND}\"}}",
+        env()
     );
     let found = format!("has neither {FULL_URI} nor another door of the sidecar");
     Some(Trouble {

@@ -5,7 +5,7 @@
 use super::GIVE_THE_POD;
 use crate::diagnosis::{Diagnosis, Step, findings, quote, steps};
 use crate::doctor::Entry;
-use crate::doctor::pod::Pod;
+use crate::doctor::pod::{Pod, plain, to_paste};
 
 /// Judges `PREFIX/skip-containers`.
 pub fn skip_containers(pod: &Pod, prefix: &str) -> Entry {
@@ -33,7 +33,10 @@ pub fn skip_containers(pod: &Pod, prefix: &str) -> Entry {
     if listed.as_read == listed.meant && unknown.is_empty() {
         let found = match listed.meant.as_slice() {
             [] => format!("{annotation} is empty: the webhook skips no container"),
-            names => format!("{annotation}: the webhook skips {}", names.join(", ")),
+            names => {
+                let names: Vec<String> = names.iter().map(|name| plain(name)).collect();
+                format!("{annotation}: the webhook skips {}", names.join(", "))
+            }
         };
         return Entry::fine(STEP, found);
     }
@@ -42,6 +45,7 @@ pub fn skip_containers(pod: &Pod, prefix: &str) -> Entry {
         .iter()
         .copied()
         .filter(|name| is_there(name))
+        .filter_map(to_paste)
         .collect();
     let fix = format!(
         "set it so where the pod is made from (in a Deployment under spec.template.metadata), and let new pods be made, since the webhook looks at pods only as they are made:\n\
@@ -202,6 +206,19 @@ mod tests {
             "{words}"
         );
         assert!(words.ends_with("skip-containers: \"app\""), "{words}");
+    }
+
+    #[test]
+    fn odd_names_are_not_printed_to_be_pasted() {
+        let mut pod = crate::doctor::environment::tests::pod(&["app", "x$(id)"]);
+        let annotation = ("example.com/skip-containers".into(), "app, x$(id)".into());
+        pod.annotations = [annotation].into_iter().collect();
+        match skip_containers(&pod, "example.com").verdict {
+            Verdict::Warned(diagnosis) => {
+                assert!(diagnosis.fix.ends_with(": \"app\""), "{}", diagnosis.fix);
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

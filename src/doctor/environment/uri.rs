@@ -1,6 +1,6 @@
 //! What can be said of an address of the sidecar without the authorization that it may hold.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use hyper::Uri;
 
@@ -9,6 +9,10 @@ use hyper::Uri;
 pub(super) struct Place {
     /// Name or address, without brackets.
     pub(super) host: String,
+    /// By its own number, or that of the scheme.
+    pub(super) port: u16,
+    /// Whether it is `http`, and nothing else.
+    pub(super) is_plain: bool,
     /// Host and port, as they stand there.
     pub(super) shown: String,
 }
@@ -21,7 +25,7 @@ pub(super) fn place(url: &str) -> Option<Place> {
         .nth(2)
         .map_or(url.len(), |(end, _)| end);
     let uri: Uri = url[..end].parse().ok()?;
-    uri.scheme()?;
+    let is_plain = uri.scheme_str()? == "http";
     let authority = uri.authority()?;
     let shown = authority.as_str();
     Some(Place {
@@ -29,11 +33,33 @@ pub(super) fn place(url: &str) -> Option<Place> {
             .host()
             .trim_matches(['[', ']'])
             .to_ascii_lowercase(),
+        port: authority
+            .port_u16()
+            .unwrap_or(if is_plain { 80 } else { 443 }),
+        is_plain,
         shown: shown
             .rsplit_once('@')
             .map_or(shown, |(_, place)| place)
             .to_owned(),
     })
+}
+
+impl Place {
+    /// Its address, where that needs no name server.
+    pub(super) fn ip(&self) -> Option<IpAddr> {
+        match self.host.as_str() {
+            "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
+            host => host.parse().ok(),
+        }
+    }
+}
+
+/// Whether clients show what is meant for the sidecar there: on loopback, or where only the node's own agents are.
+pub(super) fn is_near(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local() || ip.is_loopback(),
+        IpAddr::V6(ip) => ip.segments()[..2] == [0xfd00, 0xec2] || ip.is_loopback(),
+    }
 }
 
 /// The variables that a value refers to, as the kubelet finds them: `$(NAME)`, and `$$` is a dollar.

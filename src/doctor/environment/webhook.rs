@@ -2,10 +2,11 @@
 //!
 //! The webhook writes both of its variables into a container or none, when the pod is made and never again.
 
-use super::{GIVE_THE_POD, ROLE, TOKEN_FILE, list};
-use crate::diagnosis::{Diagnosis, Step, findings, quote, steps};
+use super::{GIVE_THE_POD, Known, ROLE, Role, TOKEN_FILE, list};
+use crate::diagnosis::{Diagnosis, Step, findings, refused, steps};
 use crate::doctor::Entry;
-use crate::doctor::pod::{Container, Pod, plain};
+use crate::doctor::pod::{Container, Pod, to_paste};
+use crate::role::RoleArn;
 
 const STEP: Step = steps::WEBHOOK;
 /// The volume that the webhook adds.
@@ -16,38 +17,8 @@ const POD_IDENTITY_VARIABLE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 /// A pod with this label is not shown to the webhook.
 const UNSEEN: &str = "eks.amazonaws.com/skip-pod-identity-webhook";
 
-/// What the settings of this process say of the role.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Role {
-    /// Nothing names one.
-    Unnamed,
-    /// It is named there.
-    Named(String),
-    /// The service account's annotation is read.
-    Annotation,
-    /// The settings are too wrong to tell.
-    Illegible,
-}
-
-/// What is known besides the pod.
-#[derive(Debug, Clone)]
-pub struct Surroundings<'a> {
-    /// What the settings say.
-    pub role: Role,
-    /// Whether these are the settings of the pod's sidecar: this process runs in its container.
-    pub in_sidecar: bool,
-    /// Whether this process runs in an app's container, and a sidecar has the role.
-    pub asks_sidecar: bool,
-    /// Whether there is a token where the settings say.
-    pub has_token: bool,
-    /// The prefix of the webhook's annotations.
-    pub prefix: &'a str,
-    /// Namespace and name of the service account, by the token.
-    pub service_account: Option<(&'a str, &'a str)>,
-}
-
 /// Judges what the webhook did.
-pub fn webhook(pod: &Pod, known: &Surroundings<'_>) -> Entry {
+pub fn webhook(pod: &Pod, known: &Known<'_>) -> Entry {
     let half: Vec<Half<'_>> = pod
         .containers
         .iter()
@@ -77,7 +48,12 @@ pub fn webhook(pod: &Pod, known: &Surroundings<'_>) -> Entry {
             list(changed.iter().copied())
         ),
     };
-    match &known.role {
+    // Another pod's sidecar has settings of its own.
+    let role = match pod.given && !known.in_sidecar {
+        true => &Role::Unnamed,
+        false => &known.role,
+    };
+    match role {
         Role::Named(place) => Entry::fine(
             STEP,
             format!("{did}, and need not: role-arn is set ({place})"),
@@ -123,20 +99,16 @@ fn done(pod: &Pod, changed: &[&Container]) -> String {
     found
 }
 
-/// An ARN has no blanks, and is no secret.
+/// An ARN has no blanks, and is no secret; anything else may be one.
 fn plain_role(role: &str) -> String {
-    match role.chars().all(|c| c.is_ascii_graphic()) {
-        true => role.to_owned(),
-        false => quote(role),
+    match role.parse::<RoleArn>() {
+        Ok(role) => role.to_string(),
+        Err(_) => refused(role),
     }
 }
 
 /// Why no role is needed from the webhook (`Ok`), or why that cannot be told from here (`Err`).
-fn otherwise(
-    pod: &Pod,
-    ours: &[&Container],
-    known: &Surroundings<'_>,
-) -> Option<Result<String, String>> {
+fn otherwise(pod: &Pod, ours: &[&Container], known: &Known<'_>) -> Option<Result<String, String>> {
     if !pod.given {
         return known.asks_sidecar.then(|| {
             Ok(format!("this container asks a sidecar, which has the role; with the pod its container is looked at too: {GIVE_THE_POD}"))
@@ -166,14 +138,12 @@ fn names_a_role(container: &Container) -> bool {
         || args.any(|arg| FLAGS.contains(&arg.split('=').next().unwrap_or_default()))
 }
 
-fn not_run(pod: &Pod, did: String, changed_others: bool, known: &Surroundings<'_>) -> Diagnosis {
+fn not_run(pod: &Pod, did: String, changed_others: bool, known: &Known<'_>) -> Diagnosis {
     let account = pod.namespace.as_deref().zip(pod.service_account.as_deref());
     let account = account.or(known.service_account);
-    let (namespace, name) = match account {
-        Some((namespace, name)) => (plain(namespace), plain(name)),
-        None => ("NAMESPACE".to_owned(), "SERVICE_ACCOUNT".to_owned()),
-    };
-    let pod_name = pod.name.as_deref().map_or("POD".to_owned(), plain);
+    let account = account.and_then(|(namespace, name)| to_paste(namespace).zip(to_paste(name)));
+    let (namespace, name) = account.unwrap_or(("NAMESPACE", "SERVICE_ACCOUNT"));
+    let pod_name = pod.name.as_deref().and_then(to_paste).unwrap_or("POD");
     let prefix = known.prefix;
     let mut found = format!("{did}: no {ROLE} and no {TOKEN_FILE}; and no setting names a role");
     let mut first = String::new();
@@ -215,7 +185,7 @@ struct Half<'a> {
 }
 
 impl<'a> Half<'a> {
-    fn of(container: &'a Container, pod: &Pod, known: &Surroundings<'_>) -> Option<Self> {
+    fn of(container: &'a Container, pod: &Pod, known: &Known<'_>) -> Option<Self> {
         let (has, lacks) = match (container.has(ROLE), container.has(TOKEN_FILE)) {
             (true, false) => (ROLE, TOKEN_FILE),
             (false, true) => (TOKEN_FILE, ROLE),

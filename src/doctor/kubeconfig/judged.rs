@@ -1,15 +1,18 @@
 //! What was found of the kubeconfig, judged.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use hyper::Uri;
+
 use super::{FoundToken, Looked, LookedLogin, NoCommand, NoToken};
-use crate::diagnosis::{Diagnosis, Finding, Step, findings, quote, steps};
+use crate::claims::STS_AUDIENCE;
+use crate::diagnosis::{Diagnosis, Finding, Step, findings, plain_url, quote, steps};
 use crate::doctor::Entry;
 use crate::eks_token::PREFIX;
 use crate::inspection::{Rule, inspect};
 use crate::kubeconfig::{Exec, KubeconfigError, Login, Unusable, Used};
-use crate::secret::without_password;
 
 const STEP: Step = steps::KUBECONFIG;
 /// The versions that kubectl takes.
@@ -17,8 +20,8 @@ const VERSIONS: [&str; 2] = [
     "client.authentication.k8s.io/v1",
     "client.authentication.k8s.io/v1beta1",
 ];
-/// Of tokens that STS takes, and no cluster.
-const OF_STS: &str = "sts.amazonaws.com";
+/// What the names of the sidecar's token files end in.
+const OF_THE_SIDECAR: &str = "eks-token";
 /// How this program writes one.
 const WRITE_ANOTHER: &str = "irsa-sidecar kubeconfig --cluster-name NAME --exec writes an entry that works, and leaves the others as they are";
 /// What kubectl does in a pod where it finds nothing to use.
@@ -72,6 +75,15 @@ pub fn judge(looked: &Looked, now: SystemTime) -> Entry {
                 ),
             )
         }
+        // kubectl shows nothing there, and whoever listens may log in by itself.
+        Looked::Used { used, .. } if is_proxied(used) => Entry::fine(
+            STEP,
+            format!(
+                "{}: kubectl sends no token to {}; who comes in is up to what listens there, as kubectl proxy does",
+                place(used),
+                server(used)
+            ),
+        ),
         Looked::Used { used, login } => match trouble(used, login, now) {
             Some(diagnosis) => Entry::failed(STEP, diagnosis),
             None => Entry::fine(STEP, fine(used, login)),
@@ -86,6 +98,30 @@ fn diagnosis(finding: Finding, found: String, expected: &str, fix: String) -> Di
         expected: expected.to_owned(),
         fix,
     }
+}
+
+/// Plain http within the pod, as `kubectl proxy` speaks it.
+fn is_proxied(used: &Used) -> bool {
+    let uri: Option<Uri> = used.server.expose().parse().ok();
+    uri.is_some_and(|uri| {
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let ip: Option<IpAddr> = host.parse().ok();
+        let is_here =
+            host.eq_ignore_ascii_case("localhost") || ip.is_some_and(|ip| ip.is_loopback());
+        uri.scheme_str() == Some("http") && is_here
+    })
+}
+
+/// Whether a token for the cluster has to be one of EKS: by the cluster's address, or by who writes the file.
+fn is_eks(used: &Used) -> bool {
+    let uri: Option<Uri> = used.server.expose().parse().ok();
+    let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+    let mut labels = host.split('.').skip(1);
+    let by_file = match &used.login {
+        Login::TokenFile(file) => file.extension() == Some(OF_THE_SIDECAR.as_ref()),
+        _ => false,
+    };
+    by_file || labels.any(|label| label == "eks" || label == "eks-cluster")
 }
 
 fn trouble(used: &Used, login: &LookedLogin, now: SystemTime) -> Option<Diagnosis> {
@@ -198,7 +234,8 @@ fn token_missing(used: &Used, why: &NoToken) -> Diagnosis {
 fn wrong_token(used: &Used, token: &FoundToken, now: SystemTime) -> Option<Diagnosis> {
     let text = token.text.expose();
     let is_file = matches!(used.login, Login::TokenFile(_));
-    let of_sts = |audiences: &Vec<String>| audiences.iter().any(|audience| audience == OF_STS);
+    let of_sts =
+        |audiences: &Vec<String>| audiences.iter().any(|audience| audience == STS_AUDIENCE);
     let (found, fix) = match &token.audiences {
         _ if text.starts_with(PREFIX) => {
             let violation = inspect(text, now, None).verdict.err()?;
@@ -211,13 +248,15 @@ fn wrong_token(used: &Used, token: &FoundToken, now: SystemTime) -> Option<Diagn
             (violation.to_string(), fix)
         }
         Some(audiences) if of_sts(audiences) => (
-            format!("it is a web identity token for {OF_STS}, which STS takes and no cluster"),
+            format!(
+                "it is a web identity token for {STS_AUDIENCE}, which STS takes and no cluster"
+            ),
             KEPT_BY.into(),
         ),
         // The service account's own token, for the pod's own cluster or another one.
         Some(_) => return None,
-        // Other clusters have tokens of other kinds, but nobody keeps them in files.
-        None if !is_file => return None,
+        // Other clusters have tokens of other kinds.
+        None if !is_file || !is_eks(used) => return None,
         None => (format!("it does not begin with {PREFIX}"), KEPT_BY.into()),
     };
     Some(diagnosis(
@@ -239,9 +278,10 @@ fn fine(used: &Used, login: &LookedLogin) -> String {
             format!("runs {} for {}", path.display(), exec.api_version)
         }
         (Login::TokenFile(file), LookedLogin::Token(Ok(token))) => {
-            let kind = match token.text.expose().starts_with(PREFIX) {
-                true => "an EKS token",
-                false => "a service account's token",
+            let kind = match &token.audiences {
+                _ if token.text.expose().starts_with(PREFIX) => "an EKS token",
+                Some(_) => "a service account's token",
+                None => "a token of another kind",
             };
             format!("shows {kind}, in {}", file.display())
         }
@@ -271,7 +311,7 @@ fn user(used: &Used) -> String {
 }
 
 fn server(used: &Used) -> String {
-    quote(&without_password(used.server.expose()))
+    quote(&plain_url(used.server.expose()))
 }
 
 fn shown_token(used: &Used) -> String {

@@ -5,17 +5,25 @@ use std::fmt;
 use std::path::Path;
 
 use crate::diagnosis::quote;
+use crate::service_account::is_dns_subdomain;
 
 /// The name of the program, of its image, and of the container in the manifests.
 const PROGRAM: &str = "irsa-sidecar";
 /// What its own variables begin with.
 const PREFIX: &str = "IRSA_SIDECAR_";
-/// Settings of ours that make sense in an app's container: its subcommands read them to find the sidecar.
-const OF_CLIENTS: [&str; 4] = [
-    "LISTEN",
-    "OPS_LISTEN",
-    "AUTHORIZATION_TOKEN_FILE",
-    "OUTPUT_DIR",
+/// The settings that only `serve` reads. The others may stand in an app's container, for the subcommands that it calls.
+pub const OF_SERVE: [&str; 11] = [
+    "link-local-listen",
+    "imds-listen",
+    "imds-v1",
+    "authorization",
+    "authorization-token-mode",
+    "eks-cluster",
+    "output-mode",
+    "kubeconfig",
+    "credentials-file",
+    "credentials-profile",
+    "drain-delay",
 ];
 
 /// What a variable gets.
@@ -33,6 +41,17 @@ pub enum Reference {
     Required,
     /// Where it is not there, neither is the variable.
     Optional,
+}
+
+/// What a container says of a setting of this program.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Said<'a> {
+    /// These texts; a switch is `true`.
+    Texts(Vec<&'a str>),
+    /// Nothing.
+    Nothing,
+    /// It stands where it is not seen: in a file, a ConfigMap or a Secret.
+    Elsewhere,
 }
 
 /// A container of the pod.
@@ -73,6 +92,11 @@ pub(in crate::doctor) fn plain(name: &str) -> String {
     }
 }
 
+/// A name for a command or a YAML text that is to be pasted; `None` for what Kubernetes would allow nobody.
+pub(in crate::doctor) fn to_paste(name: &str) -> Option<&str> {
+    Some(name).filter(|name| is_dns_subdomain(name))
+}
+
 impl Container {
     pub(super) fn of_this_process(environment: &[(OsString, OsString)]) -> Self {
         let text = |text: &OsString| text.to_string_lossy().into_owned();
@@ -106,6 +130,57 @@ impl Container {
             || self.env.iter().any(|(name, _)| is_of_serve(name))
     }
 
+    /// Whether `serve` runs here, if this program does: it is what runs without a subcommand too.
+    pub fn serves(&self) -> bool {
+        let mut words = self.command.iter().skip(1).chain(&self.args);
+        let subcommand = words.next().filter(|word| !word.starts_with('-'));
+        self.is_ours && subcommand.is_none_or(|word| word == "serve")
+    }
+
+    /// What it says of a setting of this program, which is called by its flag. A flag beats a variable.
+    pub fn setting(&self, name: &str) -> Said<'_> {
+        let flags = self.flags(name);
+        if !flags.is_empty() {
+            // What the kubelet fills in is not seen.
+            return match flags.iter().any(|text| text.contains("$(")) {
+                true => Said::Elsewhere,
+                false => Said::Texts(flags),
+            };
+        }
+        match self.value(&variable(name)) {
+            Some(Value::Text(text)) => Said::Texts(vec![text]),
+            Some(Value::From(_)) => Said::Elsewhere,
+            None if self.has_env_from || self.reads_file() => Said::Elsewhere,
+            None => Said::Nothing,
+        }
+    }
+
+    /// Whether a file of settings is named in its arguments, which a process beside it does not know.
+    pub fn has_file_flag(&self) -> bool {
+        !self.flags(CONFIG).is_empty()
+    }
+
+    fn reads_file(&self) -> bool {
+        self.has_file_flag() || self.value(&variable(CONFIG)).is_some()
+    }
+
+    /// `--name=text`, `--name text`, and `true` for `--name`, as often as it stands there.
+    fn flags(&self, name: &str) -> Vec<&str> {
+        let words = self.command.iter().chain(&self.args).map(String::as_str);
+        let words: Vec<&str> = words.collect();
+        let text = |at: usize, word: &'_ str| {
+            let rest = word.strip_prefix("--")?.strip_prefix(name)?.len();
+            let rest = &words[at][word.len() - rest..];
+            let next = words.get(at + 1).filter(|next| !next.starts_with('-'));
+            match rest.strip_prefix('=') {
+                None if rest.is_empty() => Some(next.copied().unwrap_or("true")),
+                text => text,
+            }
+        };
+        let all = words.iter().enumerate();
+        all.filter_map(|(at, word)| text(at, word)).collect()
+    }
+
     /// What a variable gets; of several by one name the last counts. An empty one is as if it were not there.
     pub fn value(&self, name: &str) -> Option<&Value> {
         let (_, value) = self.env.iter().rfind(|(found, _)| found == name)?;
@@ -135,12 +210,14 @@ impl Container {
     }
 }
 
-/// Whether a variable is a setting that only `serve` reads. Kubernetes makes such names too, for a Service called
-/// irsa-sidecar.
+/// The setting by which a file of them is named.
+const CONFIG: &str = "config";
+
+/// `IRSA_SIDECAR_EKS_CLUSTER` for `eks-cluster`.
+fn variable(setting: &str) -> String {
+    format!("{PREFIX}{}", setting.to_ascii_uppercase().replace('-', "_"))
+}
+
 fn is_of_serve(name: &str) -> bool {
-    name.strip_prefix(PREFIX).is_some_and(|setting| {
-        !OF_CLIENTS.contains(&setting)
-            && !setting.ends_with("SERVICE_HOST")
-            && !setting.contains("PORT")
-    })
+    OF_SERVE.iter().any(|setting| variable(setting) == name)
 }

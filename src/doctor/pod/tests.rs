@@ -109,8 +109,13 @@ fn the_sidecars_containers_are_known_by_what_they_run() {
             true,
         ),
         (
-            r#"{"name": "aws", "env": [{"name": "IRSA_SIDECAR_ROLE_ARN", "value": "x"}]}"#,
+            r#"{"name": "aws", "env": [{"name": "IRSA_SIDECAR_AUTHORIZATION", "value": "pod-uid"}]}"#,
             true,
+        ),
+        // Subcommands read these too.
+        (
+            r#"{"name": "app", "env": [{"name": "IRSA_SIDECAR_ROLE_ARN", "value": "x"}, {"name": "IRSA_SIDECAR_REGION", "value": "x"}]}"#,
+            false,
         ),
         (
             r#"{"name": "app", "env": [{"name": "IRSA_SIDECAR_AUTHORIZATION_TOKEN_FILE", "value": "/t"}]}"#,
@@ -141,11 +146,38 @@ fn this_process_runs_in_the_sidecars_container_where_a_setting_or_its_path_says_
     };
     let copy = "/opt/irsa-sidecar/irsa-sidecar";
     assert!(is_ours(&[], "/irsa-sidecar"));
-    assert!(is_ours(&[("IRSA_SIDECAR_TOKEN_FILE", "/t")], copy));
+    assert!(is_ours(&[("IRSA_SIDECAR_DRAIN_DELAY", "1s")], copy));
+    assert!(!is_ours(&[("IRSA_SIDECAR_TOKEN_FILE", "/t")], copy));
     let service = [
         ("IRSA_SIDECAR_SERVICE_HOST", "10.0.0.1"),
         ("IRSA_SIDECAR_PORT_9910_TCP_ADDR", "10.0.0.1"),
         ("IRSA_SIDECAR_LISTEN", "127.0.0.1:9999"),
     ];
     assert!(!is_ours(&service, copy));
+}
+
+#[test]
+fn a_setting_is_read_from_arguments_before_variables_and_may_stand_elsewhere() {
+    let said = |container: &str, name: &str, expected: Said<'_>| {
+        let json = format!(r#"{{"kind": "Pod", "spec": {{"containers": [{container}]}}}}"#);
+        assert_eq!(
+            pod(&json).containers[0].setting(name),
+            expected,
+            "{container}"
+        );
+    };
+    let args = r#"{"name": "a", "args": ["serve", "--listen", "127.0.0.1:1", "--listen-not=x", "--kubeconfig", "--imds-listen=$(X)"],
+        "env": [{"name": "IRSA_SIDECAR_LISTEN", "value": "127.0.0.1:2"}]}"#;
+    said(args, "listen", Said::Texts(vec!["127.0.0.1:1"]));
+    said(args, "kubeconfig", Said::Texts(vec!["true"]));
+    said(args, "imds-listen", Said::Elsewhere);
+    said(args, "ops-listen", Said::Nothing);
+    let variable = r#"{"name": "a", "envFrom": [{"configMapRef": {"name": "c"}}], "env": [{"name": "IRSA_SIDECAR_OPS_LISTEN", "value": ":1"}]}"#;
+    said(variable, "ops-listen", Said::Texts(vec![":1"]));
+    said(variable, "listen", Said::Elsewhere);
+    said(
+        r#"{"name": "a", "args": ["--config=/c"]}"#,
+        "listen",
+        Said::Elsewhere,
+    );
 }

@@ -75,6 +75,24 @@ fn nobody_is_called_well_who_was_not_seen() {
 }
 
 #[test]
+fn a_sidecar_that_nobody_saw_is_named_beside_what_is_well() {
+    let unseen = Entry::skipped(steps::SIDECAR_DOOR, "none runs at 127.0.0.1:9910\nand more");
+    let mut entries = well();
+    entries.push(unseen.clone());
+    assert_eq!(
+        text(&entries, PLAIN),
+        format!("well: {ARN} (2 of 5 steps fine, 3 skipped); none runs at 127.0.0.1:9910\n")
+    );
+    let offline = [Entry::skipped(steps::CREDENTIALS, "--offline"), unseen];
+    assert_eq!(
+        text(&offline, PLAIN),
+        "nothing fails (0 of 2 steps fine, 2 skipped), but no credentials were seen: --offline; none runs at 127.0.0.1:9910\n"
+    );
+    entries[4] = Entry::fine(steps::SIDECAR_DOOR, "http://127.0.0.1:9910 takes it");
+    assert!(!text(&entries, PLAIN).contains("9910"));
+}
+
+#[test]
 fn details_of_what_is_right_are_for_those_who_ask() {
     let said = text(&well(), VERBOSE);
     assert_eq!(
@@ -106,7 +124,7 @@ fn a_failure_is_told_with_what_to_do_and_what_is_to_be_pasted_begins_its_lines()
             "{",
             "  \"a\": 1",
             "}",
-            "      docs      docs/troubleshooting.md#sts-access-denied, or: doctor --explain sts-access-denied",
+            "      docs      docs/troubleshooting.md#sts-access-denied, or: irsa-sidecar doctor --explain sts-access-denied",
             "skip  eks-token            no cluster (so also eks-login)",
         ]
     );

@@ -46,6 +46,17 @@ fn content(bytes: Vec<u8>, finding: &'static str, sentence: &'static [&'static s
     wrong(put, finding, sentence)
 }
 
+/// The right token with something before it and behind it.
+fn around(before: &'static str, behind: &'static str, sentence: &'static [&'static str]) -> Wrong {
+    let put = move |pod: &Pod, dir: &Path| {
+        let token = read(&pod.volume.token_path());
+        let volume = Volume::create(dir, "before").expect("a volume");
+        let bytes = format!("{before}{token}{behind}");
+        volume.rotate_bytes(bytes.as_bytes()).expect("a rotation");
+    };
+    wrong(put, "token-not-a-jwt", sentence)
+}
+
 /// A well-signed token whose claims differ from the right one's by this JSON merge patch.
 fn claims(patch: Value, finding: &'static str, sentence: &'static [&'static str]) -> Wrong {
     let put = move |pod: &Pod, dir: &Path| {
@@ -137,6 +148,14 @@ pub fn wrong_files() -> Vec<Wrong> {
             "token-not-a-jwt",
             &["in 3 dot-separated parts"],
         ),
+        around(
+            "\"",
+            "\"\n",
+            &["do not decode: a quotation mark stands in it"],
+        ),
+        around("Bearer ", "", &["the word Bearer stands before it"]),
+        around("\u{feff}", "", &["a byte order mark stands before it"]),
+        around("eyJ9.e30.c2ln\n", "", &["there is a second line"]),
         // The claims are a list: `[]`.
         content(
             b"eyJhbGciOiJFUzI1NiJ9.W10.c2ln".to_vec(),

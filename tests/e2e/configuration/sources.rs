@@ -167,8 +167,18 @@ fn the_file_takes_texts_lists_and_booleans() {
 fn a_file_with_what_it_cannot_hold_is_refused_with_the_key() {
     let pod = Pod::new();
     for (content, part) in [
-        ("roleARN: x\n", "the key \"roleARN\", which is no setting"),
-        ("role-arn: x\n", "the key \"role-arn\", which is no setting"),
+        (
+            "roleARN: x\n",
+            "the key \"roleARN\" (did you mean roleArn?), which is no setting",
+        ),
+        (
+            "role-arn: x\n",
+            "the key \"role-arn\" (did you mean roleArn?), which is no setting",
+        ),
+        (
+            "apiVersion: v1\nkind: ConfigMap\n",
+            "the keys \"apiVersion\", \"kind\", which are no settings",
+        ),
         (
             "config: other.yaml\n",
             "the key \"config\", which is no setting",

@@ -1,5 +1,8 @@
 //! The guide to `doctor`: what it shows is what is printed.
 
+use std::time::Duration;
+
+use emulator::{ROLE_ARN, Role};
 use irsa_sidecar::diagnosis::steps;
 use serde_json::Value;
 
@@ -99,12 +102,75 @@ fn the_json_of_the_guide_is_a_finding_as_it_is_printed() {
     // As the commands of the guides cut it out.
     let fix = printed["fix"].as_str().expect("a text");
     let policy = fix.lines().skip_while(|line| !line.starts_with('{'));
-    let policy: Vec<&str> = policy.collect();
-    serde_json::from_str::<Value>(&policy.join("\n")).expect("a trust policy");
+    let policy: Vec<&str> = policy.take_while(|line| !line.starts_with('}')).collect();
+    let policy = policy.join("\n") + "}";
+    serde_json::from_str::<Value>(&policy).expect("a trust policy");
     for (name, value) in example {
         let (value, printed) = (value.as_str(), printed[name].as_str());
         let is_like = is_like(value.expect("a text"), printed.expect("a text"));
         assert!(is_like, "{name}: {value:?}, {printed:?}");
+    }
+}
+
+/// Where all that can be asked of it is asked, in the sidecar's container and in the app's.
+#[test]
+fn what_the_guide_says_that_is_sent_is_what_is_sent() {
+    const DEPLOY: &str = "arn:aws:iam::111122223333:role/deploy";
+    const ASKED: [&str; 4] = ["doctor", "--cluster-name=demo", "--assume-role-arn", DEPLOY];
+    let pod = Pod::new();
+    let sts = pod.emulator.sts();
+    sts.add_role(Role {
+        max_session_duration: Duration::from_secs(3600),
+        ..Role::trusting(
+            ROLE_ARN,
+            pod.emulator.issuer().iss(),
+            "system:serviceaccount:team:app",
+        )
+    });
+    sts.add_role(Role::assumable_by(DEPLOY, &[ROLE_ARN]));
+    let sidecar = pod.ready_sidecar();
+    let since = |before: usize| -> Vec<String> {
+        let calls = sts.calls().into_iter().skip(before);
+        calls.map(|call| call.action).collect()
+    };
+    let before = sts.calls().len();
+    let serve = pod.serve().with_arguments(ASKED);
+    serve
+        .env("IRSA_SIDECAR_LISTEN", sidecar.credentials.to_string())
+        .env("IRSA_SIDECAR_DURATION", "4h")
+        .env("AWS_ENDPOINT_URL_EKS", pod.emulator.url())
+        .output();
+    let own = since(before);
+    let before = sts.calls().len();
+    pod.beside(&sidecar, ASKED)
+        .env("AWS_REGION", "eu-west-1")
+        .env("AWS_ENDPOINT_URL_STS", pod.emulator.url())
+        .env("AWS_ENDPOINT_URL_EKS", pod.emulator.url())
+        .output();
+    let of_the_app = since(before);
+    // The bare GET first, and at the end the token's replay, by doctor and by the cluster.
+    let replayed = ["GetCallerIdentity", "GetCallerIdentity"];
+    let exchanged = ["AssumeRoleWithWebIdentity", "AssumeRoleWithWebIdentity"];
+    let assumed = ["GetCallerIdentity", "AssumeRole"];
+    assert_eq!(own, [&[""], &exchanged[..], &assumed, &replayed].concat());
+    assert_eq!(of_the_app, [&[""], &assumed[..], &replayed].concat());
+    let cluster = pod.emulator.cluster();
+    assert_eq!((cluster.describes(), cluster.requests().len()), (2, 2));
+    let guide = doc(DOCTOR);
+    let (_, section) = guide.split_once("## What it sends").expect("a section");
+    let (section, _) = section.split_once("\n## ").expect("another one behind it");
+    for words in [
+        "a bare GET, from any container",
+        "one `AssumeRoleWithWebIdentity`, a second one for an hour",
+        "one `GetCallerIdentity`, all of which",
+        "one `AssumeRole`",
+        "one `GetCallerIdentity` more where the credentials are those that a running sidecar gave",
+        "a presigned `GetCallerIdentity`",
+        "one `DescribeCluster`",
+        "one POST of a `SelfSubjectReview`",
+        "one GET of the service account",
+    ] {
+        assert!(section.contains(words), "{words:?} is not in {section}");
     }
 }
 

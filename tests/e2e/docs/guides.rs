@@ -164,6 +164,8 @@ fn a_sidecar_says_what_the_guide_expects_of_it() {
     let expected = check.split("\n```\n").nth(2).expect("what comes out");
     let expected: Vec<&str> = expected.lines().collect();
     assert_eq!(expected[0], sidecar.ops_get("/readyz").body);
+    // It is ready before whoever reads its log has read of it.
+    sidecar.wait_message("refreshed credentials");
     let log = sidecar.log();
     let line = log
         .lines()

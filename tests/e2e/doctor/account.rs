@@ -126,6 +126,22 @@ fn a_pod_that_is_older_than_its_annotation_is_to_be_made_anew() {
 }
 
 #[test]
+fn serve_warns_of_a_stale_role_in_the_same_words() {
+    let annotated = Annotated::new();
+    let finished = annotated.output(&doctor(&annotated).env("AWS_ROLE_ARN", FROZEN));
+    let finding = finding_of(&finished, "role-annotation-stale");
+    let sidecar = annotated.start(&annotated.serve().env("AWS_ROLE_ARN", FROZEN));
+    let event = sidecar.wait_event("role-annotation-stale", |event| {
+        event["finding"] == "role-annotation-stale" && event["level"] == "WARN"
+    });
+    let said = event["message"].as_str().expect("words");
+    for field in ["found", "expected", "fix"] {
+        let words = finding[field].as_str().expect("a text");
+        assert!(said.contains(words), "{words:?} is not in {said:?}");
+    }
+}
+
+#[test]
 fn silence_of_the_api_is_a_warning_where_aws_role_arn_stands_in() {
     let annotated = Annotated::new();
     let stands_in = || doctor(&annotated).env("AWS_ROLE_ARN", FROZEN);

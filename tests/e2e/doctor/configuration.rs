@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Row, finding_of, findings_of, words};
-use crate::sidecar::{Finished, Launch, NOBODY, Pod};
+use crate::sidecar::{Finished, Launch, NOBODY, Pod, read};
 
 const OTHER: &str = "arn:aws:iam::111122223333:role/other";
 
@@ -115,6 +115,61 @@ fn what_does_not_hang_on_a_wrong_setting_is_judged_all_the_same() {
     assert!(found(&finished, "role").contains("see configuration"));
 }
 
+/// The token where its path belongs, the authorization itself where its kinds do: nobody may find them in a ticket or in
+/// a log.
+#[test]
+fn a_secret_in_the_wrong_setting_is_shown_by_nobody() {
+    let pod = Pod::new();
+    let token = read(&pod.volume.token_path());
+    let signature = token.rsplit('.').next().expect("a signature").to_owned();
+    let word = "0f8fad5bd9cb469fa16570867728950e";
+    let key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    let url = "https://sts.example.com/?x=open-sesame";
+    for (variable, value, secret) in [
+        (
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            token.as_str(),
+            &signature[..8],
+        ),
+        ("IRSA_SIDECAR_TOKEN_FILE", &token, &signature[..8]),
+        ("IRSA_SIDECAR_AUDIENCE", &token, &signature[..8]),
+        ("IRSA_SIDECAR_CONFIG", &token, &signature[..8]),
+        ("AWS_ROLE_ARN", &token, &signature[..8]),
+        ("AWS_CA_BUNDLE", &token, &signature[..8]),
+        ("AWS_REGION", &token, &signature[..8]),
+        ("AWS_ROLE_ARN", key, "XUtn"),
+        ("IRSA_SIDECAR_AUTHORIZATION", word, "bd9c"),
+        ("IRSA_SIDECAR_LOG_FORMAT", word, "bd9c"),
+        ("AWS_ENDPOINT_URL_STS", url, "open-sesame"),
+    ] {
+        for arguments in [
+            &["serve"] as &[&str],
+            &["doctor", "--offline", "--json"],
+            &["doctor", "--offline", "-v"],
+        ] {
+            let launch = match arguments {
+                ["serve"] => pod.serve(),
+                doctor => pod.alone(doctor.iter().copied()),
+            };
+            let finished = launch.env(variable, value).ends();
+            let shown = format!("{}{}", finished.stdout, finished.stderr);
+            assert!(
+                !shown.contains(secret),
+                "{variable}, {arguments:?}: {shown}"
+            );
+            assert!(shown.contains(variable), "{arguments:?}: {shown}");
+            assert_ne!(finished.status.code(), Some(0), "{variable}: {shown}");
+        }
+    }
+    let ended = pod.serve().arg(&token).ends();
+    assert!(!ended.stderr.contains(&signature), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("[JSON Web Token of"),
+        "{}",
+        ended.stderr
+    );
+}
+
 #[test]
 fn doubts_and_conflicts_are_warned_about_by_serve_with_the_same_finding_and_sentence() {
     let pod = Pod::new();
@@ -173,6 +228,12 @@ fn a_healthy_configuration_says_what_was_set_and_where_and_nothing_is_warned_abo
         assert!(configuration.contains(&part), "{part:?}: {configuration}");
     }
     assert!(!configuration.contains("drain-delay"), "{configuration}");
+    let unused = format!(
+        "token-file is {:?} (variable IRSA_SIDECAR_TOKEN_FILE), and \"/nonexistent/token\" (variable AWS_WEB_IDENTITY_TOKEN_FILE) is not used",
+        pod.volume.token_path()
+    );
+    let precedence = found(&finished, "precedence");
+    assert!(precedence.contains(&unused), "{precedence}");
     assert!(!finished.stdout.contains("open-sesame"));
     assert!(!finished.stderr.contains("open-sesame"));
     for step in [
@@ -191,12 +252,7 @@ fn a_healthy_configuration_says_what_was_set_and_where_and_nothing_is_warned_abo
 
 #[test]
 fn a_file_that_hangs_keeps_nobody_waiting_and_is_named() {
-    for place in [
-        "--config",
-        "--ca-bundle",
-        "IRSA_SIDECAR_CONFIG",
-        "SSL_CERT_FILE",
-    ] {
+    for place in ["--config", "IRSA_SIDECAR_CONFIG"] {
         let pod = Pod::new();
         let (pipe, launch) = (pipe(&pod), started(&pod, "doctor"));
         let launch = match place.starts_with("--") {
@@ -207,12 +263,87 @@ fn a_file_that_hangs_keeps_nobody_waiting_and_is_named() {
         let finished = launch.ends();
         assert!(begun.elapsed() <= Duration::from_secs(10), "{finished:?}");
         let words = words(&finding_of(&finished, "file-hangs"));
-        assert!(words.contains(&format!("/pipe\" ({place})")), "{words}");
+        let part = format!("/pipe\" ({place}) is a pipe into which nobody writes");
+        assert!(words.contains(&part), "{words}");
         let all = findings_of(&finished);
-        for entry in all.iter().filter(|entry| entry["id"] != "file-hangs") {
-            assert_eq!(entry["status"], "skipped", "{entry}");
-        }
+        assert_eq!(all.len(), steps::ALL.len(), "{all:?}");
+        let fails = all.iter().filter(|entry| entry["status"] == "fail");
+        assert_eq!(fails.count(), 1, "{all:?}");
     }
+}
+
+/// What needs no setting is judged beside it.
+#[test]
+fn a_file_that_hangs_keeps_the_kubeconfig_and_the_pod_from_nothing() {
+    let pod = Pod::new();
+    let (pipe, kubeconfig) = (pipe(&pod), pod.path("kubeconfig"));
+    std::fs::write(&kubeconfig, "clusters: 1\n").expect("a file");
+    let document = pod.path("pod.json");
+    let annotations = serde_json::json!({"eks.amazonaws.com/skip-containers": "a, b"});
+    let text = serde_json::json!({
+        "kind": "Pod",
+        "metadata": {"name": "app-1", "namespace": "team", "annotations": annotations},
+        "spec": {"containers": [{"name": "a"}, {"name": "b"}]},
+    });
+    std::fs::write(&document, text.to_string()).expect("a file");
+    let launch = started(&pod, "doctor").arg("--config").arg(pipe);
+    let finished = launch
+        .arg("--pod")
+        .arg(document)
+        .env("KUBECONFIG", kubeconfig)
+        .ends();
+    assert_eq!(status(&finished, "file-hangs"), "fail");
+    assert_eq!(status(&finished, "kubeconfig-unreadable"), "fail");
+    assert_eq!(status(&finished, "skip-containers-blanks"), "warn");
+}
+
+/// No pipe is a bundle, for no other program either.
+#[test]
+fn a_pipe_in_place_of_the_ca_bundle_is_an_ordinary_error_of_doctor_and_of_serve() {
+    for variable in ["IRSA_SIDECAR_CA_BUNDLE", "SSL_CERT_FILE"] {
+        let pod = Pod::new();
+        let pipe = pipe(&pod);
+        let finished = started(&pod, "doctor").env(variable, &pipe).ends();
+        let found = found(&finished, "configuration-invalid");
+        let part = format!("{} is not a regular file", pipe.display());
+        assert!(found.contains(&part), "{found}");
+        assert_eq!(status(&finished, "claims"), "ok");
+        let serve = started(&pod, "serve").env(variable, &pipe).ends();
+        assert_eq!(serve.status.code(), Some(78), "{serve:?}");
+        assert!(serve.stderr.contains(&part), "{serve:?}");
+    }
+}
+
+/// As a shell makes it of `--config <(envsubst < template)`.
+#[test]
+fn settings_may_come_through_a_pipe_into_which_somebody_writes() {
+    let pod = Pod::new();
+    let pipe = pipe(&pod);
+    let target = pipe.clone();
+    let writing = std::thread::spawn(move || std::fs::write(target, "drainDelay: 3s\n"));
+    let finished = started(&pod, "doctor").arg("--config").arg(pipe).ends();
+    writing.join().expect("a thread").expect("a pipe");
+    let found = found(&finished, "configuration");
+    assert!(found.contains("drain-delay \"3s\" (file "), "{found}");
+}
+
+#[test]
+fn any_setting_with_two_values_is_said_with_the_one_that_counts_and_its_places() {
+    let pod = Pod::new();
+    let settings = pod.path("settings.yaml");
+    std::fs::write(&settings, "drainDelay: 3s\nlogLevel: info\n").expect("a file");
+    let finished = started(&pod, "doctor")
+        .arg("--config")
+        .arg(&settings)
+        .env("IRSA_SIDECAR_DRAIN_DELAY", "5s")
+        .env("IRSA_SIDECAR_LOG_LEVEL", "info")
+        .ends();
+    let found = found(&finished, "configuration-conflict");
+    let line = format!(
+        "drain-delay is \"5s\" (variable IRSA_SIDECAR_DRAIN_DELAY), and \"3s\" (file {}) is not used",
+        settings.display()
+    );
+    assert_eq!(found, line, "the same value twice is no conflict");
 }
 
 /// The webhook mounts its token there too, and the component keeps the role away.

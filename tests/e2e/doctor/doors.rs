@@ -188,7 +188,7 @@ fn an_apps_container_that_a_sidecar_answers_lacks_nothing() {
     let served = finding_of(&finished, "sidecar-credentials");
     let found = served["found"].as_str().expect("a text");
     assert!(
-        found.contains(emulator::ROLE_ARN) && found.ends_with("the same at /v1 and /v2"),
+        found.contains(emulator::ROLE_ARN) && found.ends_with("the same at 2 more doors"),
         "{found}"
     );
     let walk = finding_of(&finished, "exchange");
@@ -207,14 +207,18 @@ fn without_the_sidecar_that_an_app_is_pointed_to_that_is_all_that_it_lacks() {
 }
 
 #[test]
-fn a_container_that_nobody_points_anywhere_lacks_everything() {
+fn a_container_that_nobody_points_anywhere_lacks_the_webhook_and_the_rest_follows() {
     let finished = Launch::new(["doctor", "--json"])
         .env("IRSA_SIDECAR_LISTEN", NOBODY)
         .env("IRSA_SIDECAR_OPS_LISTEN", NOBODY)
         .ends();
-    let troubles = troubles(&finished);
-    for id in ["configuration-invalid", "webhook-not-run", "token-missing"] {
-        assert!(troubles.iter().any(|trouble| trouble == id), "{troubles:?}");
+    assert_eq!(troubles(&finished), ["webhook-not-run"]);
+    for step in ["configuration", "token-file"] {
+        let follows = words(&finding_of(&finished, step));
+        assert!(
+            follows.contains("follows from webhook-not-run"),
+            "{follows}"
+        );
     }
 }
 
@@ -256,13 +260,85 @@ fn one_trouble_of_walk_and_sidecar_is_one_failure() {
 }
 
 #[test]
+fn an_address_with_a_wrong_path_is_asked_as_an_sdk_would_ask_it() {
+    let pod = Pod::new();
+    let sidecar = pod.ready_sidecar();
+    for path in ["/v1/credential", "/", "/v1/credentials/"] {
+        let uri = format!("http://{}{path}", sidecar.credentials);
+        let finished = in_the_app(&pod, &sidecar)
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri)
+            .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", pod.request.pod_uid())
+            .ends();
+        assert_eq!(troubles(&finished), ["sidecar-refused"], "{path}");
+    }
+    let uri = format!("http://{}/v1/credentials", sidecar.credentials);
+    let finished = in_the_app(&pod, &sidecar)
+        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri)
+        .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", pod.request.pod_uid())
+        .ends();
+    assert_eq!(troubles(&finished), [""; 0], "{}", finished.stdout);
+}
+
+#[test]
+fn doors_on_other_addresses_give_the_same_or_are_named() {
+    let pod = Pod::new();
+    let other = || {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        free.local_addr().expect("its address").to_string()
+    };
+    let imds = other();
+    let sidecar = pod.serve().env("IRSA_SIDECAR_IMDS_LISTEN", &imds).start();
+    sidecar.wait_ready();
+    let doctor = |imds: &str| {
+        in_the_sidecar(&pod, &sidecar)
+            .env("IRSA_SIDECAR_IMDS_LISTEN", imds)
+            .ends()
+    };
+    let fine = doctor(&imds);
+    assert_eq!(troubles(&fine), [""; 0], "{}", fine.stdout);
+    assert!(words(&finding_of(&fine, "sidecar-credentials")).contains("the same at 3 more doors"));
+    let closed = doctor(&other());
+    assert_eq!(troubles(&closed), ["sidecar-differs"], "{}", closed.stdout);
+}
+
+#[test]
+fn an_address_that_is_not_the_pods_own_is_shown_nothing() {
+    let pod = Pod::new();
+    let sidecar = pod.ready_sidecar();
+    let finished = in_the_sidecar(&pod, &sidecar)
+        .env("IRSA_SIDECAR_LINK_LOCAL_LISTEN", "169.254.170.2:80")
+        .ends();
+    let found = words(&finding_of(&finished, "sidecar-differs"));
+    assert!(
+        found.contains("http://169.254.170.2:80/v1/credentials has nobody who listens"),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_door_that_has_nothing_while_the_sidecar_calls_itself_ready_is_a_failure() {
+    let two_minds = Stranger::answering(|target| match target {
+        "/readyz" => r#"{"ready":true}"#.to_owned(),
+        _ => String::new(),
+    });
+    let finished = pointed_to(two_minds.0)
+        .env("IRSA_SIDECAR_OPS_LISTEN", two_minds.0.to_string())
+        .ends();
+    assert_eq!(troubles(&finished), ["sidecar-stranger"]);
+}
+
+#[test]
 fn the_app_reads_the_sidecars_own_words() {
     let pod = Pod::new();
     deny(&pod);
     let sidecar = pod.sidecar();
     sidecar.wait_finding("sts-access-denied");
     let finished = in_the_app(&pod, &sidecar).ends();
-    let found = words(&finding_of(&finished, "sts-access-denied"));
-    assert!(found.contains("system:serviceaccount:team:app"), "{found}");
+    let denied = finding_of(&finished, "sts-access-denied");
+    let fix = denied["fix"].as_str().expect("a text");
+    assert!(
+        fix.contains("system:serviceaccount:team:app") && fix.contains("\"Version\""),
+        "{fix}"
+    );
     assert_eq!(finished.status.code(), Some(1));
 }

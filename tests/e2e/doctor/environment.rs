@@ -11,7 +11,7 @@ use super::{Row, finding_of, findings_of, words};
 use crate::manifests::eks_webhook::mutated;
 use crate::manifests::pods;
 use crate::manifests::rendered::{every, manifests};
-use crate::sidecar::{Finished, Launch, NOBODY, PATIENCE, eventually_within, read};
+use crate::sidecar::{Finished, Launch, NOBODY, PATIENCE, Pod, eventually_within, read};
 
 const DOOR: &str = "http://127.0.0.1:1/v2/credentials/hunter2";
 const SKIPPED: &str = "eks.amazonaws.com/skip-containers";
@@ -145,7 +145,10 @@ fn an_annotated_service_account_that_came_after_the_pod_is_found_from_inside_the
         .expect("the example");
     let pod = pods::Pod::every(objects).remove(0);
     let inside = |pod: &pods::Pod| {
-        let sidecar = here().env("IRSA_SIDECAR_TOKEN_FILE", "/nonexistent/token");
+        // Its variables are those that its container gets by envFrom, so the address is the usual one.
+        let sidecar = Launch::new(["doctor", "--json", "--offline"])
+            .env("IRSA_SIDECAR_TOKEN_FILE", "/nonexistent/token")
+            .env("IRSA_SIDECAR_AUTHORIZATION", "pod-uid");
         sidecar
             .arg("--pod=-")
             .given(made(pod).to_string().as_bytes())
@@ -232,7 +235,7 @@ fn what_stands_in_a_pods_environment_is_never_shown() {
 }
 
 #[test]
-fn what_is_no_pod_is_refused_in_one_sentence() {
+fn what_is_no_pod_is_said_in_one_sentence_and_ends_nothing_else() {
     for (given, named) in [
         ("", "stdin is empty"),
         ("apiVersion: v1\nkind: Pod\n", "stdin is not JSON"),
@@ -241,13 +244,30 @@ fn what_is_no_pod_is_refused_in_one_sentence() {
     ] {
         let finished = here().arg("--pod=-").given(given.as_bytes());
         assert_eq!(finished.status.code(), Some(1), "{finished:?}");
-        assert_eq!(finished.stdout, "");
         let said = &finished.stderr;
         assert!(
             said.contains(named) && said.contains("kubectl get pod NAME -o json"),
             "{said}"
         );
+        // This container is looked at as without it.
+        assert!(said.contains("of this container alone"), "{said}");
+        let alone = findings_of(&here().ends());
+        let all = findings_of(&finished);
+        let ids = |all: &[Value]| all.iter().map(|one| one["id"].clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&all), ids(&alone));
     }
+    // What was asked has failed, where nothing else does.
+    let own = Pod::new();
+    let healthy = || {
+        here()
+            .env("IRSA_SIDECAR_TOKEN_FILE", own.volume.token_path())
+            .env("IRSA_SIDECAR_ROLE_ARN", emulator::ROLE_ARN)
+            .env("IRSA_SIDECAR_REGION", "eu-west-1")
+    };
+    let without = healthy().ends();
+    assert_eq!(without.status.code(), Some(0), "{without:?}");
+    let told = healthy().arg("--pod=/nonexistent/pod.json").ends();
+    assert_eq!(told.status.code(), Some(1), "{told:?}");
     let missing = here().arg("--pod=/nonexistent/pod.json").ends();
     assert!(
         missing
@@ -288,4 +308,73 @@ fn a_pod_that_never_comes_is_not_waited_for() {
         said.contains("stdin did not come to an end in time"),
         "{said}"
     );
+}
+
+#[test]
+fn names_that_a_shell_would_run_are_not_printed_to_be_pasted() {
+    let mut hostile = pod(None, &json!([]));
+    hostile["metadata"]["name"] = json!("$(reboot)");
+    hostile["metadata"]["namespace"] = json!("`reboot`");
+    let said = words(&finding_of(&judged(&hostile), "webhook-not-run"));
+    assert!(!said.contains("reboot"), "{said}");
+    for command in [
+        "annotate serviceaccount -n NAMESPACE SERVICE_ACCOUNT",
+        "delete pod -n NAMESPACE POD",
+    ] {
+        assert!(said.contains(command), "{said}");
+    }
+}
+
+/// Somebody's shell, with a pod of another role.
+#[test]
+fn a_role_in_the_shell_does_not_stand_for_the_pods() {
+    let shell = here().env("AWS_ROLE_ARN", emulator::ROLE_ARN);
+    let finished = shell
+        .arg("--pod=-")
+        .given(pod(None, &json!([])).to_string().as_bytes());
+    finding_of(&finished, "webhook-not-run");
+}
+
+#[test]
+fn an_address_that_is_another_agents_is_said_to_be_that_and_not_a_sidecar_that_is_down() {
+    let agent = "http://169.254.170.23/v1/credentials";
+    let finished = here()
+        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", agent)
+        .ends();
+    assert_eq!(status(&finished, "sidecar"), "skipped");
+    let said = words(&finding_of(&finished, "app-sdk-bypass"));
+    assert!(said.contains("the agent of EKS Pod Identity"), "{said}");
+}
+
+/// The role of a sidecar's own settings is that of its pod, which its token names.
+#[test]
+fn a_sidecar_that_is_given_another_pod_does_not_lend_it_its_role() {
+    let own = Pod::new();
+    let token = claims_of(&read(&own.volume.token_path()));
+    let name = token["kubernetes.io"]["pod"]["name"].as_str();
+    for (name, status_of_it) in [(name.expect("a pod's name"), "ok"), ("another", "fail")] {
+        let mut given = pod(None, &json!([]));
+        given["metadata"]["name"] = json!(name);
+        let sidecar = here()
+            .env("IRSA_SIDECAR_TOKEN_FILE", own.volume.token_path())
+            .env("IRSA_SIDECAR_ROLE_ARN", emulator::ROLE_ARN)
+            .env("IRSA_SIDECAR_AUTHORIZATION", "pod-uid")
+            .arg("--pod=-");
+        let finished = sidecar.given(given.to_string().as_bytes());
+        let all = findings_of(&finished);
+        let id = match status_of_it {
+            "ok" => "webhook",
+            _ => "webhook-not-run",
+        };
+        let found = all.iter().find(|found| found["id"] == id);
+        let found = found.unwrap_or_else(|| panic!("{name}: {}", finished.stdout));
+        assert_eq!(found["status"], status_of_it, "{name}");
+    }
+}
+
+fn claims_of(token: &str) -> Value {
+    use base64::Engine;
+    let payload = token.split('.').nth(1).expect("a JWT");
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    serde_json::from_slice(&engine.decode(payload).expect("base64")).expect("JSON")
 }

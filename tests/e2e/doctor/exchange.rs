@@ -214,7 +214,10 @@ fn credentials_that_sts_refuses_are_a_failure_and_an_sts_that_is_busy_is_none() 
     ];
     for busy in busy {
         let finished = caller_fault(busy);
-        assert_eq!(status(&finished, "credentials"), "skipped");
+        assert_eq!(status(&finished, "exchange"), "ok");
+        let all = findings_of(&finished);
+        let warned = all.iter().filter(|finding| finding["status"] == "warn");
+        assert_eq!(warned.count(), 1, "{}", finished.stdout);
         assert_eq!(finished.status.code(), Some(0), "{}", finished.stdout);
     }
 }
@@ -241,6 +244,10 @@ fn an_exchange_that_hangs_or_breaks_off_is_a_failure_of_its_own() {
         let entry = finding_of(&finished, id);
         assert_eq!(entry["status"], "fail");
         assert!(words(&entry).contains("http://127.0.0.1:"), "{entry}");
+        assert!(
+            !words(&entry).contains("10 s"),
+            "doctor waits less: {entry}"
+        );
         assert_eq!(troubles(&finished).len(), 1, "{}", finished.stdout);
         for step in ["sts-region", "session-duration", "credentials"] {
             assert_eq!(status(&finished, step), "skipped");
@@ -298,6 +305,24 @@ fn printed_policy(fix: &str) -> Value {
     serde_json::from_str(&fix[from..=to]).unwrap_or_else(|error| panic!("{error}: {fix}"))
 }
 
+/// What `aws` is given by whoever pastes all that stands there for a shell.
+fn pasted_policy(pod: &Pod, fix: &str) -> Value {
+    const TOLD: &str =
+        "update-assume-role-policy --role-name app --policy-document file://trust.json";
+    let (_, paste) = fix.split_once(":\ncat ").expect("a paste");
+    let aws = r#"aws() { shift; echo "$*" > asked; cat "${5#file://}" > given; }"#;
+    let script = format!("set -eu\n{aws}\ncat {paste}");
+    let place = pod.path("paste");
+    std::fs::create_dir(&place).expect("a directory");
+    let mut shell = std::process::Command::new("sh");
+    let ended = shell.arg("-c").arg(&script).current_dir(&place).output();
+    let ended = ended.expect("sh is there");
+    assert!(ended.status.success(), "{ended:?}: {script}");
+    let read = |name| std::fs::read_to_string(place.join(name)).expect("a file");
+    assert_eq!(read("asked").trim_end(), TOLD);
+    serde_json::from_str(&read("given")).expect("a policy")
+}
+
 fn fix(finished: &Finished, id: &str) -> String {
     let entry = finding_of(finished, id);
     entry["fix"].as_str().expect("a text").to_owned()
@@ -344,10 +369,8 @@ fn the_trust_policy_that_is_printed_lets_this_token_in_and_no_other() {
         let sts = pod.emulator.sts();
         let denied = doctor(&pod);
         let fix = fix(&denied, "sts-access-denied");
-        assert!(fix.contains(
-            "aws iam update-assume-role-policy --role-name app --policy-document file://trust.json"
-        ));
-        let policy = printed_policy(&fix);
+        let policy = pasted_policy(&pod, &fix);
+        assert_eq!(policy, printed_policy(&fix));
         sts.set_trust_policy(ROLE_ARN, &policy)
             .expect("what IAM stores");
 
@@ -397,6 +420,29 @@ fn the_provider_and_the_client_id_that_are_printed_are_the_ones_that_are_missing
     sts.set_trust_policy(ROLE_ARN, &policy)
         .expect("what IAM stores");
     assert_eq!(status(&doctor(), "exchange"), "ok");
+}
+
+/// IAM takes no port in a provider's URL, so nothing is printed that it would refuse.
+#[test]
+fn an_issuer_with_a_port_is_told_to_do_without_and_given_nothing_to_paste() {
+    let iss = "https://issuer.example:8443/id";
+    let pod = Pod::with(TokenRequest {
+        claims_patch: json!({ "iss": iss }),
+        ..TokenRequest::default()
+    });
+    let missing = fix(&doctor(&pod), "sts-no-provider");
+    pod.emulator
+        .sts()
+        .add_oidc_provider(iss, &["sts.amazonaws.com"]);
+    let denied = fix(&doctor(&pod), "sts-access-denied");
+    for fix in [missing, denied] {
+        assert!(fix.contains("serve the issuer on port 443"), "{fix}");
+        assert!(fix.contains(iss), "{fix}");
+        assert!(
+            !fix.contains('{') && !fix.contains(":oidc-provider/"),
+            "{fix}"
+        );
+    }
 }
 
 /// Whoever writes tokens writes nobody's shell or policy.

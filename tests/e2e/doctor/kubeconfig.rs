@@ -36,7 +36,7 @@ pub fn rows() -> Vec<Row> {
             Kubeconfig::new(SERVER, "{tokenFile: demo.eks-token}").judged()
         }),
         row(findings::KUBECONFIG_PLAIN_HTTP, || {
-            Kubeconfig::new("http://127.0.0.1:1", EXEC).judged()
+            Kubeconfig::new("http://demo.eks.amazonaws.com", EXEC).judged()
         }),
     ]
 }

@@ -1,16 +1,18 @@
 //! Whatever hangs, `doctor` ends within 10 s, says what hung, and judges what does not hang.
 
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use emulator::{ApiFault, Fault};
+use irsa_sidecar::diagnosis::findings;
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 use tokio::time::Instant;
 
-use super::{finding_of, findings_of, words};
+use super::{Row, finding_of, findings_of, words};
 use crate::annotation::Annotated;
 use crate::namespace::in_private_network_and_files;
 use crate::sidecar::{Finished, Launch, PATIENCE, Pod, eventually_within};
@@ -102,8 +104,9 @@ fn an_sts_that_takes_the_connection_and_never_answers_is_waited_for_and_that_is_
     let pod = Pod::new();
     pod.emulator.sts().fail(Fault::Hang);
     let finished = doctor(with_json(&pod));
-    assert_fails(&finished, "sts-timeout", "nothing came back within 4.5 s");
-    let said = "irsa-sidecar: waiting: an answer of STS, over TLS (up to 3.5 s more)\n";
+    // As long as the sidecar's own requests wait.
+    assert_fails(&finished, "sts-timeout", "nothing came back within 6.0 s");
+    let said = "irsa-sidecar: waiting: an answer of STS, over TLS (up to 5.5 s more)\n";
     assert!(finished.stderr.contains(said), "{}", finished.stderr);
     assert_eq!(status_of(&finished, "claims"), "ok", "{}", finished.stdout);
 }
@@ -191,7 +194,7 @@ fn a_pipe_in_place_of_a_file_ends_in_a_finding() {
     let (_listener, address) = silent();
     for (variable, id) in [
         ("IRSA_SIDECAR_CONFIG", "file-hangs"),
-        ("AWS_CA_BUNDLE", "file-hangs"),
+        ("AWS_CA_BUNDLE", "configuration-invalid"),
         ("AWS_WEB_IDENTITY_TOKEN_FILE", "token-not-a-file"),
         ("KUBECONFIG", "kubeconfig-unreadable"),
         // The door gets no request then, and is silent all the same.
@@ -206,6 +209,55 @@ fn a_pipe_in_place_of_a_file_ends_in_a_finding() {
     assert_eq!(finished.status.code(), Some(1), "{finished:?}");
     let said = "did not come to an end in time";
     assert!(finished.stderr.contains(said), "{}", finished.stderr);
+}
+
+#[test]
+fn a_pipe_in_place_of_what_the_kubelet_mounts_for_the_api_ends_in_a_finding() {
+    for name in ["ca.crt", "token"] {
+        let annotated = Annotated::new();
+        annotated.unmount(name);
+        pipe(&annotated.pod, &format!("api/{name}"));
+        let launch = annotated.serve().with_arguments(["doctor", "--json"]);
+        let finished = in_time(annotated.command(&launch));
+        assert_fails(&finished, "api-token-missing", "is not a regular file");
+        assert_eq!(status_of(&finished, "sts-answer"), "ok");
+    }
+}
+
+/// The sidecar would wait for it: its own requests have ten seconds.
+#[test]
+fn an_answer_that_doctor_has_no_time_for_is_a_warning_that_says_whose_limit_it_was() {
+    let pod = Pod::new();
+    let (listener, address) = silent();
+    std::thread::spawn(move || {
+        let mut clients = Vec::new();
+        for mut client in listener.incoming().flatten() {
+            let _ = client.read(&mut [0; 4096]);
+            let _ = client.write_all(b"HTTP/1.1 302 Found\r\nContent-Length: 9\r\n\r\n<html");
+            clients.push(client);
+        }
+    });
+    let finished = doctor(with_json(&pod).env("AWS_ENDPOINT_URL_STS", format!("http://{address}")));
+    let finding = finding_of(&finished, "sts-timeout");
+    assert_eq!(finding["status"], "warn", "{finding}");
+    for part in [
+        "no whole answer came back within 6.",
+        "which is all the time that doctor has for it; the sidecar waits up to 10 s",
+    ] {
+        assert!(words(&finding).contains(part), "{part:?}: {finding}");
+    }
+    assert!(finished.status.success(), "{}", finished.stdout);
+}
+
+/// With an answer after so long the sidecar gets its credentials.
+#[test]
+fn an_sts_that_takes_five_seconds_for_each_answer_fails_nothing() {
+    let pod = Pod::new();
+    let latency = Duration::from_secs(5);
+    pod.emulator.sts().fail(Fault::Latency(latency));
+    let finished = doctor(with_json(&pod));
+    assert_eq!(status_of(&finished, "sts-answer"), "ok");
+    assert!(finished.status.success(), "{}", finished.stdout);
 }
 
 #[test]
@@ -253,9 +305,8 @@ fn a_slow_sts_is_no_failure() {
     assert!(finished.status.success());
 }
 
-/// Three answers of STS come, and then all the time is up: what was not come to is no failure, and says so.
-#[test]
-fn what_there_is_no_time_left_for_says_that_and_fails_nothing() {
+/// Three answers of STS come, and then all the time is up.
+fn out_of_time() -> Finished {
     let pod = Pod::new();
     let latency = Duration::from_millis(2_700);
     pod.emulator.sts().fail(Fault::Latency(latency));
@@ -264,17 +315,32 @@ fn what_there_is_no_time_left_for_says_that_and_fails_nothing() {
         .arg("--cluster-name")
         .arg("demo")
         .env("AWS_ENDPOINT_URL_EKS", format!("http://{address}"));
-    let finished = doctor(launch);
+    doctor(launch)
+}
+
+pub fn rows() -> Vec<Row> {
+    vec![Row {
+        finding: findings::OUT_OF_TIME,
+        status: "warn",
+        run: out_of_time,
+    }]
+}
+
+/// What was not come to is no failure, and says so.
+#[test]
+fn what_there_is_no_time_left_for_says_that_and_fails_nothing() {
+    let finished = out_of_time();
     assert_eq!(
         status_of(&finished, "exchange"),
         "ok",
         "{}",
         finished.stdout
     );
-    for id in ["eks-replay", "eks-cluster"] {
-        let finding = finding_of(&finished, id);
-        assert_eq!(finding["status"], "skipped", "{finding}");
-        let said = words(&finding);
+    let all = findings_of(&finished);
+    let late = all.iter().filter(|finding| finding["id"] == "out-of-time");
+    let late: Vec<String> = late.map(words).collect();
+    assert_eq!(late.len(), 2, "{}", finished.stdout);
+    for said in late {
         assert!(said.contains("that all steps have together"), "{said}");
     }
     assert!(finished.status.success(), "{}", finished.stdout);

@@ -215,6 +215,26 @@ fn a_copy_never_rotates_so_that_its_age_is_not_judged_too() {
 }
 
 #[test]
+fn serve_warns_of_blanks_in_the_same_words() {
+    let pod = Pod::new();
+    let token = std::fs::read_to_string(pod.volume.token_path()).expect("a token");
+    pod.volume
+        .rotate(&format!("{token}\n"))
+        .expect("a rotation");
+    let finished = pod.alone(["doctor", "--json", "--offline"]).ends();
+    let finding = finding_of(&finished, "token-blanks");
+    let sidecar = pod.ready_sidecar();
+    let event = sidecar.wait_event("token-blanks", |event| {
+        event["finding"] == "token-blanks" && event["level"] == "WARN"
+    });
+    let said = event["message"].as_str().expect("words");
+    for field in ["found", "expected", "fix"] {
+        let words = finding[field].as_str().expect("a text");
+        assert!(said.contains(words), "{words:?} is not in {said:?}");
+    }
+}
+
+#[test]
 fn a_rotation_is_late_long_after_the_kubelet_should_have_done_it() {
     let words = words(&finding_of(&aged(80_000), "token-rotation-late"));
     for part in [

@@ -253,7 +253,7 @@ fn doctor_says_of_the_way_what_the_sidecar_says() {
         (
             serve(&pod).env("AWS_ENDPOINT_URL_STS", nowhere()),
             "sts-dns",
-            "the cluster's DNS",
+            "see whether --sts-endpoint-url (AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL) is right, which names https://",
         ),
     ];
     for (launch, id, part) in wanted {
@@ -329,6 +329,23 @@ fn a_clock_within_a_minute_is_fine_and_beyond_it_a_warning_with_the_side_it_is_o
         assert_eq!(is, status, "{skew}: {words}");
         assert!(words.contains(side), "{skew}: {words}");
         assert!(finished.status.success(), "{skew}: {}", finished.stdout);
+    }
+}
+
+#[test]
+fn serve_warns_of_a_wrong_clock_in_the_same_words() {
+    let pod = pod_on_a_node_with_a_wrong_clock(-3600);
+    let finding = finding_of(&doctor(serve(&pod)), "clock-wrong");
+    let sidecar = pod.ready_sidecar();
+    let event = sidecar.wait_event("clock-wrong", |event| {
+        event["finding"] == "clock-wrong" && event["level"] == "WARN"
+    });
+    let said = event["message"].as_str().expect("words");
+    assert!(said.starts_with("the node's clock is "), "{said}");
+    assert!(said.contains(" ahead of that of STS: "), "{said}");
+    for field in ["expected", "fix"] {
+        let words = finding[field].as_str().expect("a text");
+        assert!(said.contains(words), "{words:?} is not in {said:?}");
     }
 }
 

@@ -52,10 +52,10 @@ fn a_role_that_does_not_trust_the_pods_is_answered_with_both_statements_to_add()
             "User: arn:aws:sts::111122223333:assumed-role/app/{SESSION} is not authorized to perform: sts:AssumeRole on resource: {role}"
         );
         let trust = format!(
-            r#"{{"Effect":"Allow","Principal":{{"AWS":"{ROLE_ARN}"}},"Action":"sts:AssumeRole"}}"#
+            r#"{{"Action":"sts:AssumeRole","Effect":"Allow","Principal":{{"AWS":"{ROLE_ARN}"}}}}"#
         );
         let policy =
-            format!(r#"{{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"{role}"}}"#);
+            format!(r#"{{"Action":"sts:AssumeRole","Effect":"Allow","Resource":"{role}"}}"#);
         is_unavailable(
             &answer,
             &[

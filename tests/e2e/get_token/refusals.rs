@@ -59,7 +59,7 @@ fn a_refusal_of_the_sidecar_is_printed_and_the_walk_is_not_tried() {
     }
     asked(
         with_file(&pod).env(TOKEN_FILE, "/dev/zero"),
-        &["/dev/zero", "what no header can hold"],
+        &[&unread[..], &["/dev/zero", "a device"]].concat(),
     );
     for wrong in ["wrong".to_owned(), "x".repeat(1 << 20)] {
         shown(wrong.as_bytes());
@@ -85,7 +85,7 @@ fn a_pipe_in_the_place_of_the_authorization_does_not_hold_kubectl_up() {
         .alone(DEMO)
         .env(LISTEN, &address)
         .env(OWN_TOKEN_FILE, &pipe);
-    refused(&launch.ends(), 1, &["401 Unauthorized", "is empty"]);
+    refused(&launch.ends(), 1, &["401 Unauthorized", "a pipe"]);
 }
 
 /// The plugin has a token that would get it credentials; the sidecar has not.

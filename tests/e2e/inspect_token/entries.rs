@@ -100,6 +100,8 @@ fn the_printed_access_entry_lets_the_token_in() {
         "aws",
         "eks",
         "create-access-entry",
+        "--region",
+        "eu-west-1",
         "--cluster-name",
         "closed",
         "--principal-arn",
@@ -112,7 +114,7 @@ fn the_printed_access_entry_lets_the_token_in() {
     };
     assert_eq!(principal, ROLE_WITH_PATH);
     let policy = format!(
-        "aws eks associate-access-policy --cluster-name closed --principal-arn {principal} \
+        "aws eks associate-access-policy --region eu-west-1 --cluster-name closed --principal-arn {principal} \
          --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy --access-scope type=cluster"
     );
     assert_eq!(commands.lines().nth(1), Some(policy.as_str()));

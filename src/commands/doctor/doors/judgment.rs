@@ -8,6 +8,7 @@ use crate::commands::readiness::{READYZ, Readiness};
 use crate::credentials::Credentials;
 use crate::diagnosis::{Diagnosis, Finding, findings, quote, steps};
 use crate::doctor::Entry;
+use crate::outputs::container_credentials::{CREDENTIALS, CREDENTIALS_BY_SECRET};
 use crate::role::RoleArn;
 
 /// AWS SDKs ask for new credentials when less than this is left: the longest and the shortest of their windows. Between
@@ -36,22 +37,20 @@ pub(super) enum Door {
 }
 
 /// Everything that was seen.
-pub(super) struct Sight<'a> {
+pub(in crate::commands::doctor) struct Sight {
     /// Of the credentials door.
     pub(super) address: SocketAddr,
     /// Whether the environment says that a sidecar is there.
     pub(super) is_pointed: bool,
-    /// The role that is configured here.
-    pub(super) role: Option<&'a RoleArn>,
     pub(super) ops: Ops,
     pub(super) door: Door,
-    /// What a secret in the path got, and what the door gave after that.
-    pub(super) again: Option<(Credentials, Credentials)>,
-    /// The node's own time.
-    pub(super) now: SystemTime,
+    /// The other doors, by where they are.
+    pub(super) others: Vec<(String, Door)>,
+    /// What the credentials door gave after those.
+    pub(super) again: Option<Credentials>,
 }
 
-impl Sight<'_> {
+impl Sight {
     /// Whether a sidecar answered at either door.
     pub(super) fn is_sidecar(&self) -> bool {
         let ops = matches!(&self.ops, Ops::Says(_, readiness) if !matches!(readiness, Readiness::Stranger(_)));
@@ -61,12 +60,12 @@ impl Sight<'_> {
         )
     }
 
-    pub(super) fn entries(&self) -> Vec<Entry> {
+    pub(super) fn entries(&self, role: Option<&RoleArn>, now: SystemTime) -> Vec<Entry> {
         vec![
             self.sidecar(),
             self.door(),
-            self.credentials(),
-            self.expiry(),
+            self.credentials(role),
+            self.expiry(now),
         ]
     }
 
@@ -105,24 +104,24 @@ impl Sight<'_> {
         }
     }
 
-    /// Its own words where it has some to give: those of the credentials door name what those of the ops door may not.
+    /// With its own words where it has some to give: those of the credentials door name what those of the ops door may not.
     fn unready(&self, door: SocketAddr, finding: Finding) -> Entry {
-        let words = match &self.door {
-            Door::Nothing(words) => words.clone(),
-            _ => finding.title.to_owned(),
-        };
         let fix = match finding {
             findings::STARTING => "wait a moment: irsa-sidecar wait returns when it is ready",
             findings::DRAINING => "nothing, if the pod shall end: it was asked to stop",
             _ => {
-                "do what its words say; irsa-sidecar doctor in the sidecar's own container looks at every step, and its log has more"
+                "run irsa-sidecar doctor in the sidecar's own container, which looks at every step, or see its log"
             }
+        };
+        let fix = match &self.door {
+            Door::Nothing(words) => format!("{fix}; in its own words: {words}"),
+            _ => fix.to_owned(),
         };
         let diagnosis = diagnose(
             finding,
-            format!("the sidecar at {door} is not ready: {words}"),
+            format!("the sidecar at {door} is not ready: {}", finding.title),
             A_READY_SIDECAR,
-            fix,
+            &fix,
         );
         match finding {
             findings::STARTING | findings::DRAINING => Entry::warned(steps::SIDECAR, diagnosis),
@@ -144,7 +143,9 @@ impl Sight<'_> {
                     findings::SIDECAR_REFUSED,
                     format!("the sidecar at {address} {what}"),
                     "an authorization that it accepts: the pod's UID, or the content of its authorization token file",
-                    "in this container set POD_UID from the downward API (metadata.uid) and after it AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:9910/v2/credentials/$(POD_UID); or mount the volume of the authorization token file, name it in AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, and leave the path at /v1/credentials",
+                    &format!(
+                        "ask the credentials door and not the ops port; in this container set POD_UID from the downward API (metadata.uid) and after it AWS_CONTAINER_CREDENTIALS_FULL_URI=http://{address}{CREDENTIALS_BY_SECRET}$(POD_UID); or mount the volume of the authorization token file, name it in AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, and leave the path at {CREDENTIALS}; in the sidecar's own container give doctor the flags of serve, since kubectl exec passes none on"
+                    ),
                 ),
             ),
             Door::Stranger(what) => Entry::failed(
@@ -167,12 +168,13 @@ impl Sight<'_> {
         }
     }
 
-    fn credentials(&self) -> Entry {
+    fn credentials(&self, role: Option<&RoleArn>) -> Entry {
         const STEP: crate::diagnosis::Step = steps::SIDECAR_CREDENTIALS;
         let address = self.address;
         let first = match &self.door {
             Door::Gives(first) => first,
-            Door::Nothing(words) if matches!(self.ops, Ops::Nobody(_)) => {
+            // Where the ops door says why, it is said there.
+            Door::Nothing(words) if !matches!(self.ops, Ops::Says(_, Readiness::Unready(_))) => {
                 return Entry::failed(
                     STEP,
                     diagnose(
@@ -187,26 +189,25 @@ impl Sight<'_> {
             Door::Nobody => return Entry::skipped(STEP, "no sidecar runs"),
             _ => return Entry::skipped(STEP, "it gave none: see sidecar-door"),
         };
-        let shown = format!("{}, key {}", first.role_arn(), first.access_key_id());
-        match &self.again {
-            Some((by_secret, again)) if !same(by_secret, first) && !same(by_secret, again) => {
-                return Entry::failed(
-                    STEP,
-                    diagnose(
-                        findings::SIDECAR_DIFFERS,
-                        format!(
-                            "at {address} /v1/credentials gives key {}, and /v2/credentials key {}",
-                            quote(first.access_key_id()),
-                            quote(by_secret.access_key_id())
-                        ),
-                        "the same credentials at every door",
-                        "see what stands between this container and the sidecar: two sidecars, or a proxy that keeps answers",
-                    ),
-                );
-            }
-            _ => {}
+        let another = self.others.iter().find_map(|(place, door)| {
+            let what = self.differs(first, door)?;
+            Some(format!(
+                "http://{address}{CREDENTIALS} gives key {}, and {place} {what}",
+                quote(first.access_key_id())
+            ))
+        });
+        if let Some(found) = another {
+            return Entry::failed(
+                STEP,
+                diagnose(
+                    findings::SIDECAR_DIFFERS,
+                    found,
+                    "the same credentials at every door",
+                    "see the sidecar's log for a door that it could not open, and what else listens there or stands between: a second sidecar, or a proxy that keeps answers",
+                ),
+            );
         }
-        match self.role.filter(|role| role.as_str() != first.role_arn()) {
+        match role.filter(|role| role.as_str() != first.role_arn()) {
             Some(role) => Entry::warned(
                 STEP,
                 diagnose(
@@ -219,23 +220,40 @@ impl Sight<'_> {
                     "give the sidecar the role that is meant (role-arn, or the service account's annotation), and delete the pod where AWS_ROLE_ARN is older than the annotation",
                 ),
             ),
-            None => Entry::fine(
-                STEP,
-                match self.again {
-                    Some(_) => format!("{shown}, the same at /v1 and /v2"),
-                    None => shown,
-                },
-            ),
+            None => {
+                let doors = match self.others.len() {
+                    0 => String::new(),
+                    1 => ", the same at one more door".to_owned(),
+                    more => format!(", the same at {more} more doors"),
+                };
+                let (role, key) = (first.role_arn(), first.access_key_id());
+                Entry::fine(STEP, format!("{role}, key {key}{doors}"))
+            }
         }
     }
 
-    fn expiry(&self) -> Entry {
+    /// What another door gives instead; `None` where it is the same, or nothing for now.
+    fn differs(&self, first: &Credentials, door: &Door) -> Option<String> {
+        match door {
+            Door::Gives(other) => {
+                let known = |one: &Credentials| same(one, other);
+                let is_same = known(first) || self.again.as_ref().is_some_and(known);
+                (!is_same).then(|| format!("gives key {}", quote(other.access_key_id())))
+            }
+            Door::Nothing(_) => None,
+            Door::Refuses(what) | Door::Stranger(what) => Some(what.clone()),
+            Door::Nobody => Some("has nobody who listens".to_owned()),
+            Door::Late => Some("did not answer in time".to_owned()),
+        }
+    }
+
+    fn expiry(&self, now: SystemTime) -> Entry {
         const STEP: crate::diagnosis::Step = steps::SIDECAR_EXPIRY;
         let Door::Gives(served) = &self.door else {
             return Entry::skipped(STEP, "no credentials were served");
         };
         let expiration = served.expiration();
-        let left = expiration.duration_since(self.now).unwrap_or_default();
+        let left = expiration.duration_since(now).unwrap_or_default();
         let until = format!("{} left, until {}", whole(left), rfc3339(expiration));
         let diagnosis = |fix: &str| {
             diagnose(

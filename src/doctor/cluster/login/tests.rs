@@ -36,7 +36,7 @@ fn judged(outcome: &Result<Reply, TransportError>, mode: Option<AuthenticationMo
         is_own: false,
     };
     let role: RoleArn = ROLE.parse().unwrap();
-    let identity = Identity::of_session(&role, "app-0").unwrap();
+    let identity = Identity::of_session(&role, Some("app-0")).unwrap();
     let admission = Admission {
         identity: &identity,
         role: Some(&role),
@@ -132,7 +132,7 @@ fn what_is_no_answer_of_kubernetes_lets_nobody_in_and_keeps_nobody_out() {
 fn a_401_brings_what_the_authentication_mode_looks_at_and_nothing_else() {
     use AuthenticationMode::{Api, ApiAndConfigMap, ConfigMap};
     const ENTRY: &str = "\n\n- rolearn: arn:aws:iam::111122223333:role/app\n  username: \"app:{{SessionName}}\"\n  groups:\n  - RBAC_GROUP\n\n";
-    const COMMAND: &str = "\n\naws eks create-access-entry --cluster-name demo --principal-arn arn:aws:iam::111122223333:role/team/app --kubernetes-groups RBAC_GROUP\n";
+    const COMMAND: &str = "\n\naws eks create-access-entry --region eu-west-1 --cluster-name demo --principal-arn arn:aws:iam::111122223333:role/team/app --kubernetes-groups RBAC_GROUP\n";
     let unauthorized = status(401, "Unauthorized");
     for (mode, entry, command) in [
         (None, true, true),

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::super::tests::{container, pod, process, with};
 use super::*;
 use crate::diagnosis::Finding;
@@ -7,9 +9,10 @@ const SIDECAR: &str = "irsa-sidecar";
 const ARN: &str = "arn:aws:iam::111122223333:role/app";
 const BOTH: [(&str, &str); 2] = [(ROLE, ARN), (TOKEN_FILE, "/token")];
 
-fn known() -> Surroundings<'static> {
-    Surroundings {
+fn known() -> Known<'static> {
+    Known {
         role: Role::Unnamed,
+        settings: BTreeMap::new(),
         in_sidecar: false,
         asks_sidecar: false,
         has_token: false,
@@ -18,14 +21,14 @@ fn known() -> Surroundings<'static> {
     }
 }
 
-fn fine(pod: &Pod, known: &Surroundings<'_>) -> String {
+fn fine(pod: &Pod, known: &Known<'_>) -> String {
     match webhook(pod, known).verdict {
         Verdict::Fine(found) => found,
         other => panic!("{other:?}"),
     }
 }
 
-fn found(pod: &Pod, known: &Surroundings<'_>) -> (Finding, String) {
+fn found(pod: &Pod, known: &Known<'_>) -> (Finding, String) {
     match webhook(pod, known).verdict {
         Verdict::Failed(diagnosis) => {
             assert_eq!(diagnosis.finding, findings::WEBHOOK_NOT_RUN);
@@ -65,7 +68,7 @@ fn where_nothing_names_a_role_the_fix_names_the_pod_and_its_service_account() {
     ] {
         assert!(words.contains(words_of_it), "{words}");
     }
-    let by_token = Surroundings {
+    let by_token = Known {
         service_account: Some(("payments", "worker")),
         prefix: "example.com",
         ..known()
@@ -87,15 +90,21 @@ fn a_role_that_is_named_elsewhere_needs_no_webhook() {
         Role::Named("variable IRSA_SIDECAR_ROLE_ARN".into()),
         Role::Annotation,
     ] {
-        let known = Surroundings { role, ..known() };
+        let known = Known { role, ..known() };
         fine(&process(&[]), &known);
-        fine(&pod(&[SIDECAR, "app"]), &known);
+        let inside = Known {
+            in_sidecar: true,
+            ..known.clone()
+        };
+        fine(&pod(&[SIDECAR, "app"]), &inside);
+        // What names a role where this process runs names none in another pod.
+        found(&pod(&[SIDECAR, "app"]), &known);
     }
     let named = container(SIDECAR, &[("IRSA_SIDECAR_ROLE_ARN", ARN)]);
     fine(&with(&named), &known());
     let by_flag = r#"{"name": "irsa-sidecar", "args": ["serve", "--role-arn=arn"]}"#;
     fine(&with(by_flag), &known());
-    let illegible = Surroundings {
+    let illegible = Known {
         role: Role::Illegible,
         ..known()
     };
@@ -105,7 +114,7 @@ fn a_role_that_is_named_elsewhere_needs_no_webhook() {
 
 #[test]
 fn an_apps_container_needs_no_role_where_it_asks_a_sidecar() {
-    let asks = Surroundings {
+    let asks = Known {
         asks_sidecar: true,
         ..known()
     };
@@ -123,7 +132,7 @@ fn what_comes_by_env_from_is_judged_only_where_it_is_seen() {
         matches!(verdict, Verdict::Skipped(ref why) if why.contains("envFrom")),
         "{verdict:?}"
     );
-    let inside = Surroundings {
+    let inside = Known {
         in_sidecar: true,
         ..known()
     };
@@ -179,7 +188,7 @@ fn one_of_the_two_without_the_other_is_warned_about_where_it_matters() {
         found(&process(&only(TOKEN_FILE)), &known()).0,
         findings::WEBHOOK_INCOMPLETE
     );
-    let configured = Surroundings {
+    let configured = Known {
         role: Role::Named("flag".into()),
         has_token: true,
         ..known()
@@ -206,4 +215,26 @@ fn what_is_not_seen_may_be_the_other_one() {
         &with(&[container(SIDECAR, &BOTH), half.to_owned()].join(", ")),
         &known(),
     );
+}
+
+#[test]
+fn odd_names_are_not_printed_to_be_pasted() {
+    for (namespace, name) in [
+        ("team", "$(id)"),
+        ("`id`", "app"),
+        ("a b", "app"),
+        ("", "app"),
+    ] {
+        let known = Known {
+            service_account: Some((namespace, name)),
+            ..known()
+        };
+        let (_, words) = found(&process(&[]), &known);
+        let command = "kubectl annotate serviceaccount -n NAMESPACE SERVICE_ACCOUNT eks";
+        assert!(words.contains(command), "{words}");
+    }
+    let mut hostile = pod(&[SIDECAR]);
+    hostile.name = Some("app-1$(id)".into());
+    let (_, words) = found(&hostile, &known());
+    assert!(words.contains("delete pod -n team POD\n"), "{words}");
 }

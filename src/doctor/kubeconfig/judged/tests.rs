@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::super::{Surroundings, look};
+use super::super::{OfKubectl, look};
 use super::*;
 use crate::doctor::Verdict;
 
@@ -42,10 +42,10 @@ impl Here {
     }
 
     fn judged(&self) -> Verdict {
-        let surroundings = Surroundings {
+        let surroundings = OfKubectl {
             kubeconfig: Some(self.0.path().join("config").into()),
             path: Some(self.0.path().into()),
-            ..Surroundings::default()
+            ..OfKubectl::default()
         };
         judge(
             &look(&surroundings),
@@ -157,6 +157,20 @@ fn a_token_file_has_to_be_there_and_hold_a_token_for_a_cluster() {
 }
 
 #[test]
+fn a_token_of_another_vendor_is_no_trouble_where_nothing_says_eks() {
+    let here = Here::with("{tokenFile: token}");
+    here.file("token", "hunter2");
+    here.finds(findings::KUBECONFIG_TOKEN_FILE, &["does not begin with"]);
+    here.change(SERVER, "https://kubernetes.example.com:6443");
+    let found = here.fine();
+    assert!(found.contains("a token of another kind, in"), "{found}");
+    // The sidecar writes such a name.
+    here.change("tokenFile: token", "tokenFile: demo.eks-token");
+    here.file("demo.eks-token", "hunter2");
+    here.finds(findings::KUBECONFIG_TOKEN_FILE, &["does not begin with"]);
+}
+
+#[test]
 fn an_eks_token_is_judged_by_its_age_wherever_it_stands() {
     let vectors: serde_json::Value = serde_json::from_str(include_str!(
         "../../../../tests/data/eks-token-vectors.json"
@@ -190,9 +204,14 @@ fn no_token_is_sent_over_plain_http() {
         &["\"http://a.eks.amazonaws.com\"", "https://"],
     );
     // kubectl proxy logs in by itself.
-    let proxy = Here::with("{}");
-    proxy.change(SERVER, "http://127.0.0.1:8001");
-    proxy.fine();
+    for user in ["{}", EXEC, TOKEN_FILE, "{token: hunter2}"] {
+        for here in ["127.0.0.1", "localhost", "[::1]"] {
+            let proxy = Here::with(user);
+            proxy.change(SERVER, &format!("http://{here}:8001"));
+            let found = proxy.fine();
+            assert!(found.contains("kubectl sends no token to"), "{found}");
+        }
+    }
 }
 
 #[test]
@@ -220,6 +239,6 @@ fn a_kubeconfig_that_kubectl_cannot_use_says_why() {
     );
     fs::create_dir(here.0.path().join("config")).unwrap();
     here.finds(unusable, &["is a directory"]);
-    let nothing = judge(&look(&Surroundings::default()), UNIX_EPOCH).verdict;
+    let nothing = judge(&look(&OfKubectl::default()), UNIX_EPOCH).verdict;
     assert!(matches!(nothing, Verdict::Skipped(_)), "{nothing:?}");
 }

@@ -106,6 +106,10 @@ fn where_only_access_entries_count_that_is_said_and_the_printed_one_makes_kubect
     assert!(fix.contains("deleted and made again"), "{fix}");
     let commands = below(fix, ENTRY);
     let first = commands.lines().next().expect("a command");
+    assert!(
+        first.starts_with("aws eks create-access-entry --region eu-west-1 --cluster-name closed "),
+        "{first}"
+    );
     let (_, rest) = first.split_once("--principal-arn ").expect("a principal");
     let (principal, _) = rest.split_once(' ').expect("a group behind it");
     assert_eq!(principal, ROLE_WITH_PATH);

@@ -312,6 +312,56 @@ fn a_running_sidecar_lends_its_credentials() {
     assert_eq!(pod.exchange_calls().len(), 1, "the sidecar's own");
 }
 
+/// The document of the door has no session's name: STS is asked for it, and none is made up.
+#[test]
+fn what_a_sidecar_lends_assumes_under_the_name_of_the_pods_session() {
+    let pod = Pod::new();
+    let sidecar = pod.ready_sidecar();
+    let role = Role::assumable_by(DEPLOY, &[ROLE_ARN]);
+    pod.emulator.sts().add_role(role);
+    let map = format!("- rolearn: {DEPLOY}\n  username: deploy:{{{{SessionName}}}}\n");
+    pod.emulator.cluster().set_aws_auth(&map, "");
+    let beside = |arguments: &[&str]| {
+        let arguments = ["doctor", "--json", "--cluster-name=demo"]
+            .iter()
+            .chain(arguments);
+        let launch = pod
+            .beside(&sidecar, arguments.copied())
+            .env("AWS_REGION", "eu-west-1")
+            .env("AWS_ENDPOINT_URL_STS", pod.emulator.url())
+            .env("AWS_ENDPOINT_URL_EKS", pod.emulator.url());
+        ends(&pod, &launch)
+    };
+    let assuming = ["--assume-role-arn", DEPLOY];
+    let finished = beside(&assuming);
+    assert_eq!(finished.status.code(), Some(0), "{finished:?}");
+    let name = "\"deploy:app-7d9f8b6c5-x2x4q\"";
+    has_words(&finished, "eks-login", "ok", &[name]);
+    let mut calls = pod.emulator.sts().calls();
+    calls.retain(|call| call.action == "AssumeRole");
+    let names: Vec<_> = calls
+        .iter()
+        .map(|call| call.session_name.as_deref())
+        .collect();
+    assert_eq!(names, [Some("app-7d9f8b6c5-x2x4q")]);
+    // Where STS does not tell it, nothing is assumed under a name of our own.
+    let busy = Fault::ServerError(503);
+    pod.emulator.sts().fail_action("GetCallerIdentity", busy);
+    let finished = beside(&assuming);
+    only(&finished, "sts-unavailable");
+    let mut calls = pod.emulator.sts().calls();
+    calls.retain(|call| call.action == "AssumeRole");
+    assert_eq!(calls.len(), 1);
+    // And where the replay fails too, whom the cluster refused is the role.
+    pod.emulator.sts().fail_cluster_tokens(Fault::Reset);
+    let refused = finding_of(&beside(&[]), "eks-unauthorized");
+    let found = text(&refused, "found");
+    assert!(
+        found.contains(&format!("does not let {ROLE_ARN} in")),
+        "{found}"
+    );
+}
+
 #[test]
 fn whatever_hangs_the_others_are_judged() {
     let pod = Pod::new();
@@ -326,6 +376,9 @@ fn whatever_hangs_the_others_are_judged() {
         "fail",
         &["no answer from", "in time"],
     );
+    // It waits for another time than the other subcommands, and says nothing that is not true of both.
+    let unreachable = words(&finding_of(&finished, "eks-unreachable"));
+    assert!(!unreachable.contains("10 s"), "{unreachable}");
     has_words(
         &finished,
         "eks-replay-unreachable",

@@ -31,6 +31,18 @@ fn an_id_is_explained_without_looking_at_anything() {
 }
 
 #[test]
+fn an_id_is_found_in_capitals_and_with_underscores() {
+    let meant = explained("sts-access-denied").stdout;
+    for typed in ["STS-ACCESS-DENIED", "sts_access_denied"] {
+        let finished = explained(typed);
+        assert_eq!(
+            (finished.status.code(), &finished.stdout),
+            (Some(0), &meant)
+        );
+    }
+}
+
+#[test]
 fn an_unknown_id_is_bad_usage_and_says_which_comes_near_and_which_there_are() {
     let finished = explained("sts-acces-denied");
     assert_eq!((finished.status.code(), &*finished.stdout), (Some(64), ""));

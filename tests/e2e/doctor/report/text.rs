@@ -52,6 +52,26 @@ fn one_line_is_all_where_all_is_well() {
     assert!(lines[0].contains(" until "), "{finished:?}");
     let of = format!(" of {} steps fine, ", steps::ALL.len());
     assert!(lines[0].contains(&of), "{finished:?}");
+    // Nothing points to a sidecar here, and none runs.
+    let (_, behind) = lines[0].split_once(" skipped)").expect("a count");
+    assert!(
+        behind.starts_with("; no sidecar runs at 127.0.0.1:"),
+        "{finished:?}"
+    );
+}
+
+#[test]
+fn a_sidecar_that_was_seen_needs_no_word() {
+    let pod = Pod::new();
+    let sidecar = pod.ready_sidecar();
+    let doctor = pod
+        .alone(["doctor"])
+        .env("IRSA_SIDECAR_LISTEN", sidecar.credentials.to_string())
+        .env("IRSA_SIDECAR_OPS_LISTEN", sidecar.ops.to_string());
+    let finished = doctor.output();
+    assert_eq!(finished.status.code(), Some(0), "{finished:?}");
+    assert!(finished.stdout.starts_with("well: "), "{finished:?}");
+    assert!(finished.stdout.ends_with(" skipped)\n"), "{finished:?}");
 }
 
 #[test]
@@ -94,7 +114,7 @@ fn a_failure_comes_with_its_fix_and_where_more_is_written() {
         assert!(words.len() > 10, "{line}");
     }
     assert!(
-        details[3].contains("doctor --explain sts-throttled"),
+        details[3].ends_with(", or: irsa-sidecar doctor --explain sts-throttled"),
         "{details:?}"
     );
 }
