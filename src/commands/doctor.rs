@@ -71,7 +71,7 @@ async fn walk(
     let clock = Clock::system();
     let doors = doors::walk(local, patience);
     let (mut entries, annotated, doors) = match asked.offline {
-        true => (skipped(OUTSIDE, OFFLINE), None, doors.await),
+        true => (skipped(&OUTSIDE.concat(), OFFLINE), None, doors.await),
         false => outside(asked, local, &clock, doors, patience).await,
     };
     entries.extend(local.entries(clock.now().wall, annotated.as_ref()));
@@ -115,47 +115,29 @@ fn is_apps_container(local: &Local, doors: &Doors) -> bool {
 /// What an app's container lacks is no failure: the sidecar's has it.
 fn of_the_sidecar(entry: Entry) -> Entry {
     const WHY: &str = "this container asks a sidecar, and has neither role nor token of its own: run irsa-sidecar doctor in the sidecar's container to look at it";
-    match OF_THE_SIDECAR.contains(&entry.step) {
+    match OF_THE_SIDECAR.concat().contains(&entry.step) {
         true if !matches!(entry.verdict, Verdict::Fine(_)) => Entry::skipped(entry.step, WHY),
         _ => entry,
     }
 }
 
-/// The steps that an app's container leaves to the sidecar's.
-const OF_THE_SIDECAR: &[Step] = &[
-    steps::CONFIGURATION,
+/// What an app's container leaves to the sidecar's.
+const OF_THE_SIDECAR: [&[Step]; 5] = [
+    &[steps::CONFIGURATION],
+    OF_THE_TOKEN,
+    &[steps::ROLE, steps::ANNOTATION],
+    WAY,
+    EXCHANGE,
+];
+/// That for which something is sent out of the pod.
+const OUTSIDE: [&[Step]; 4] = [&[steps::ANNOTATION], WAY, EXCHANGE, CLUSTER];
+/// The steps that are about the token.
+const OF_THE_TOKEN: &[Step] = &[
     steps::TOKEN_FILE,
     steps::TOKEN_MOUNT,
     steps::TOKEN_TEXT,
     steps::CLAIMS,
     steps::TOKEN_ROTATION,
-    steps::ROLE,
-    steps::ANNOTATION,
-    steps::STS_ADDRESS,
-    steps::STS_CONNECTION,
-    steps::STS_ANSWER,
-    steps::STS_CLOCK,
-    steps::STS_REGION,
-    steps::EXCHANGE,
-    steps::SESSION_DURATION,
-    steps::CREDENTIALS,
-];
-/// The steps for which something is sent out of the pod.
-const OUTSIDE: &[Step] = &[
-    steps::ANNOTATION,
-    steps::STS_ADDRESS,
-    steps::STS_CONNECTION,
-    steps::STS_ANSWER,
-    steps::STS_CLOCK,
-    steps::STS_REGION,
-    steps::EXCHANGE,
-    steps::SESSION_DURATION,
-    steps::CREDENTIALS,
-    steps::ASSUMED_ROLE,
-    steps::EKS_TOKEN,
-    steps::EKS_REPLAY,
-    steps::EKS_CLUSTER,
-    steps::EKS_LOGIN,
 ];
 /// The steps on the way to STS.
 const WAY: &[Step] = &[

@@ -83,11 +83,11 @@ fn follows(entry: &Entry, cause: Finding) -> String {
     let id = entry.id();
     match entry.step {
         steps::SIDECAR if id == cause.id => format!("it is not ready for the same reason: {id}"),
-        _ => format!(
-            "{id}, which follows from {}: {}",
-            cause.id,
-            failure(entry).map_or("", |diagnosis| &diagnosis.found)
-        ),
+        _ => {
+            let found = failure(entry).map_or("", |diagnosis| &diagnosis.found);
+            let found = found.replace('\n', "; ");
+            format!("{id}, which follows from {}: {found}", cause.id)
+        }
     }
 }
 

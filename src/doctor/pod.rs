@@ -129,7 +129,9 @@ impl fmt::Display for NotAPod {
             NotAPodKind::TooLarge => {
                 write!(f, "has more than {} MiB", LARGEST / (1024 * 1024))
             }
-            NotAPodKind::Empty => f.write_str("is empty"),
+            NotAPodKind::Empty => {
+                f.write_str("is empty (kubectl exec gives it to the program only with -i)")
+            }
             NotAPodKind::NotJson { line, column } => {
                 write!(f, "is not JSON (line {line}, column {column})")
             }

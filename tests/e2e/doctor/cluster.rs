@@ -273,3 +273,23 @@ fn whatever_keeps_eks_from_telling_is_said_in_the_words_of_the_other_subcommands
         }
     });
 }
+
+#[test]
+fn what_is_said_of_a_cluster_without_naming_one_is_bad_usage() {
+    for arguments in [
+        ["doctor", "--cluster-region=eu-west-1"],
+        [
+            "doctor",
+            "--assume-role-arn=arn:aws:iam::111122223333:role/deploy",
+        ],
+        ["doctor", "--in-cluster"],
+    ] {
+        let finished = Launch::new(arguments).ends();
+        assert_eq!(finished.status.code(), Some(64), "{finished:?}");
+        assert!(
+            finished.stderr.contains("--cluster-name"),
+            "{}",
+            finished.stderr
+        );
+    }
+}

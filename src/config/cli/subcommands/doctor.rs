@@ -65,11 +65,13 @@ pub(in crate::config::cli) fn command() -> clap::Command {
         .group(ArgGroup::new("cluster").args([CLUSTER_NAME, CLUSTER_ID]))
         .arg(
             value(CLUSTER_REGION, "REGION", "The cluster's region; without it the pod's")
-                .value_parser(|text: &str| text.parse::<Region>()),
+                .value_parser(|text: &str| text.parse::<Region>())
+                .requires("cluster"),
         )
         .arg(
             value(ASSUME_ROLE_ARN, "ARN", "A role to assume from the pod's role first, for the cluster: what get-token has as --role-arn")
-                .value_parser(role_to_assume),
+                .value_parser(role_to_assume)
+                .requires("cluster"),
         )
         .arg(flag(IN_CLUSTER, "The cluster is the pod's own: ask its API server where every pod finds it, without DescribeCluster").requires("cluster"))
         .arg(
