@@ -17,9 +17,12 @@ pub fn judge(claims: &Claims, audience: &str, now: SystemTime) -> Entry {
 
 /// Never with the pod's UID, which is an authorization.
 fn shown(claims: &Claims, now: SystemTime) -> String {
-    let pod = match &claims.kubernetes {
-        Some(Kubernetes { pod: Some(pod), .. }) => format!(" of pod {}", plain(&pod.name)),
-        _ => " of no pod".to_owned(),
+    let kind = match &claims.kubernetes {
+        Some(Kubernetes { pod: Some(pod), .. }) => {
+            format!(" of pod {}, a projected token", plain(&pod.name))
+        }
+        Some(_) => " of no pod, a requested token".to_owned(),
+        None => " of no pod, a token that is none of Kubernetes".to_owned(),
     };
     let audiences: Vec<String> = claims.audiences.iter().map(|one| plain(one)).collect();
     let life = claims.expires_at.map_or(String::new(), |at| {
@@ -27,7 +30,7 @@ fn shown(claims: &Claims, now: SystemTime) -> String {
         format!(", {} left, until {}", whole(left), rfc3339(at))
     });
     format!(
-        "{}{pod}, aud {}, iss {}{life}",
+        "{}{kind}, aud {}, iss {}{life}",
         plain(&claims.subject),
         audiences.join(" and "),
         plain(&claims.issuer),
@@ -111,7 +114,7 @@ mod tests {
         let found = fine(judge(&living(HOUR), "sts.amazonaws.com", at(600)));
         assert_eq!(
             found,
-            "system:serviceaccount:team:app of pod app-1, aud sts.amazonaws.com, iss https://oidc.example.com/id/1, 50m left, until 2023-11-14T23:13:20Z"
+            "system:serviceaccount:team:app of pod app-1, a projected token, aud sts.amazonaws.com, iss https://oidc.example.com/id/1, 50m left, until 2023-11-14T23:13:20Z"
         );
     }
 
@@ -124,7 +127,8 @@ mod tests {
         };
         let found = fine(judge(&claims, "sts.amazonaws.com", at(600)));
         assert!(
-            found.starts_with(r#""a, aud b\nc" of no pod, aud"#),
+            found
+                .starts_with(r#""a, aud b\nc" of no pod, a token that is none of Kubernetes, aud"#),
             "{found}"
         );
     }

@@ -174,7 +174,7 @@ fn a_healthy_token_says_who_it_is_for_and_how_long_and_nothing_is_warned_about()
         (
             "claims",
             vec![
-                "system:serviceaccount:team:app of pod app-7d9f8b6c5-x2x4q, aud sts.amazonaws.com, iss https://".to_owned(),
+                "system:serviceaccount:team:app of pod app-7d9f8b6c5-x2x4q, a projected token, aud sts.amazonaws.com, iss https://".to_owned(),
                 "59m".to_owned(),
                 ", until 20".to_owned(),
             ],
