@@ -6,8 +6,8 @@ use super::settings::{SETTINGS, Setting};
 use super::sources::Origin;
 use crate::diagnosis::{Diagnosis, findings, refused};
 
-/// Settings of which another value in AWS's own variable is likely to be a mistake. `token-file` is none of them: the
-/// webhook's token and the sidecar's own are both good.
+/// Settings of which two values are likely to be a mistake: they say who the pod is. That a flag or a variable changes
+/// another setting of a file is what they are for, and of tokens the webhook's and the sidecar's own are both good.
 const CONTENDED: [&str; 3] = ["role-arn", "audience", "region"];
 
 /// One that was found: what will not do what it seems to.
@@ -35,9 +35,7 @@ impl Resolver {
     }
 
     pub(super) fn conflict(&self) -> Option<Diagnosis> {
-        let contended = self.unused(|setting, origin| {
-            CONTENDED.contains(&setting.name) || !is_standard(setting, origin)
-        });
+        let contended = self.unused(|setting| CONTENDED.contains(&setting.name));
         (!contended.is_empty()).then(|| Diagnosis {
             finding: findings::CONFIGURATION_CONFLICT,
             found: contended.join("\n"),
@@ -46,21 +44,20 @@ impl Resolver {
         })
     }
 
-    /// What stands in variables of AWS's and is not used, where that is usual.
+    /// What is given and not used, where that is usual.
     pub(super) fn overridden(&self) -> Vec<String> {
-        self.unused(|setting, origin| {
-            !CONTENDED.contains(&setting.name) && is_standard(setting, origin)
-        })
+        self.unused(|setting| !CONTENDED.contains(&setting.name))
     }
 
-    /// A line for each setting with values beside the one that counts, of those that `matter` by where they are.
-    fn unused(&self, matter: impl Fn(&Setting, &Origin) -> bool) -> Vec<String> {
-        let lines = SETTINGS.iter().filter_map(|setting| {
+    /// A line for each of these settings with values beside the one that counts.
+    fn unused(&self, is_meant: impl Fn(&Setting) -> bool) -> Vec<String> {
+        let meant = SETTINGS.iter().filter(|setting| is_meant(setting));
+        let lines = meant.filter_map(|setting| {
             let all = self.sources.all(setting);
             let (winner, losers) = all.split_first()?;
             let others: Vec<String> = losers
                 .iter()
-                .filter(|(value, origin)| *value != winner.0 && matter(setting, origin))
+                .filter(|(value, _)| *value != winner.0)
                 .map(|(value, origin)| shown(value, origin))
                 .collect();
             (!others.is_empty()).then(|| {
@@ -74,11 +71,6 @@ impl Resolver {
         });
         lines.collect()
     }
-}
-
-/// Whether it is a variable of AWS's, which may be there for others.
-fn is_standard(setting: &Setting, origin: &Origin) -> bool {
-    matches!(origin, Origin::Variable(name) if setting.also.contains(&name.as_str()))
 }
 
 fn shown(value: &str, origin: &Origin) -> String {

@@ -247,9 +247,9 @@ fn is_about_audience(entry: &Entry) -> bool {
     matches!(&entry.verdict, Verdict::Failed(diagnosis) if diagnosis.finding == findings::TOKEN_AUDIENCE)
 }
 
-/// A variable of AWS's beside a setting of one's own is no conflict, and yet may be what somebody looks for.
+/// A flag that changes what the settings file says is no conflict, and yet may be what somebody looks for.
 fn overridden(lines: &[String]) -> String {
-    const NONE: &str = "none: no flag, variable IRSA_SIDECAR_… or settings file contradicts another, nor for role-arn and region a variable of AWS's";
+    const NONE: &str = "none: no two places give role-arn, audience or region different values";
     match lines {
         [] => NONE.to_owned(),
         lines => format!(
