@@ -220,11 +220,8 @@ fn as_pid_1_wait_ends_on_sigterm_too() {
     assert!(eventually(|| unshare.log().contains("waiting up to 1h")));
     signal_pid_1(&unshare);
     assert_eq!(unshare.wait().code(), Some(1), "{}", unshare.log());
-    assert!(
-        unshare.log().contains("SIGTERM came before"),
-        "{}",
-        unshare.log()
-    );
+    let log = unshare.whole_log();
+    assert!(log.contains("SIGTERM came before"), "{log}");
 }
 
 /// The first process of a PID namespace of its own, behind unshare.
