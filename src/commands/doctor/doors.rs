@@ -80,10 +80,11 @@ pub(super) async fn walk(local: &Local, patience: &Patience) -> Doors {
         patience.within(steps::SIDECAR, REQUEST, ready),
         patience.within(steps::SIDECAR_DOOR, REQUEST, first(running)),
     );
+    let ops_door = examined.ops.first().copied().unwrap_or(address);
     let mut sight = Sight {
         address,
         is_pointed: examined.is_pointed,
-        ops: ops.map_or(Ops::Late, seen),
+        ops: ops.map_or(Ops::Late(ops_door), seen),
         door: door.unwrap_or(Door::Late),
         others: Vec::new(),
         again: None,
@@ -112,7 +113,7 @@ fn seen(answer: Result<(SocketAddr, Readiness), NoAnswer>) -> Ops {
     match answer {
         Ok((door, readiness)) => Ops::Says(door, readiness),
         Err(NoAnswer::Nobody(door, _)) => Ops::Nobody(door),
-        Err(NoAnswer::Late(_)) => Ops::Late,
+        Err(NoAnswer::Late(door)) => Ops::Late(door),
         Err(NoAnswer::Broken(door, error)) => Ops::Broken(door, error.to_string()),
     }
 }

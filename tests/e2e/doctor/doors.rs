@@ -316,6 +316,17 @@ fn an_address_that_is_not_the_pods_own_is_shown_nothing() {
 }
 
 #[test]
+fn a_door_that_hangs_is_named() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("its address");
+    let hangs = words(&finding_of(&pointed_to(address).ends(), "sidecar-hangs"));
+    assert!(
+        hangs.contains(&format!("credentials door at {address}")),
+        "{hangs}"
+    );
+}
+
+#[test]
 fn a_door_that_has_nothing_while_the_sidecar_calls_itself_ready_is_a_failure() {
     let two_minds = Stranger::answering(|target| match target {
         "/readyz" => r#"{"ready":true}"#.to_owned(),

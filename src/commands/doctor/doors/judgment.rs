@@ -20,7 +20,7 @@ pub(super) enum Ops {
     Says(SocketAddr, Readiness),
     Nobody(SocketAddr),
     Broken(SocketAddr, String),
-    Late,
+    Late(SocketAddr),
 }
 
 /// The credentials door.
@@ -93,7 +93,7 @@ impl Sight {
                 let found = format!("what listens at {door} broke off: {error}");
                 Entry::failed(STEP, stranger(found, "--ops-listen"))
             }
-            Ops::Late => Entry::failed(STEP, self.hangs("the ops door of the sidecar")),
+            Ops::Late(door) => Entry::failed(STEP, hangs("ops door", *door)),
             Ops::Nobody(door) if self.is_sidecar() => Entry::skipped(
                 STEP,
                 format!(
@@ -152,7 +152,7 @@ impl Sight {
                 STEP,
                 stranger(format!("what listens at {address} {what}"), "--listen"),
             ),
-            Door::Late => Entry::failed(STEP, self.hangs("the credentials door of the sidecar")),
+            Door::Late => Entry::failed(STEP, hangs("credentials door", address)),
             Door::Nobody if self.is_pointed => Entry::failed(
                 STEP,
                 diagnose(
@@ -283,15 +283,17 @@ impl Sight {
             _ => Entry::fine(STEP, until),
         }
     }
+}
 
-    fn hangs(&self, what: &str) -> Diagnosis {
-        diagnose(
-            findings::SIDECAR_HANGS,
-            format!("{what} took the connection or the request and did not answer in time"),
-            "an answer within a second",
-            "see whether the sidecar gets any CPU (its limit, and the node's load), and its log; if it does and hangs, delete the pod and report this",
-        )
-    }
+fn hangs(what: &str, door: SocketAddr) -> Diagnosis {
+    diagnose(
+        findings::SIDECAR_HANGS,
+        format!(
+            "the sidecar's {what} at {door} took the connection or the request and did not answer in time"
+        ),
+        "an answer within a second",
+        "see whether the sidecar gets any CPU (its limit, and the node's load), and its log; if it does and hangs, delete the pod and report this",
+    )
 }
 
 const A_READY_SIDECAR: &str = "a sidecar that can give out credentials";
