@@ -100,13 +100,15 @@ pub fn decode(token: &WebIdentityToken) -> Result<Claims, ClaimsError> {
     })
 }
 
-/// RFC 7515 section 3.1: three parts of base64url without padding, and nothing else. None is empty, the signature
-/// neither: whoever verifies it wants one.
+/// RFC 7515 section 3.1: three parts in the letters of base64url, without padding, and nothing else. The last one, the
+/// signature, is the business of whoever verifies it.
 fn is_compact(text: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    // One character more than whole groups of four holds no byte.
-    let is_part = |part: &str| !part.is_empty() && part.len() % 4 != 1 && part.bytes().all(plain);
-    text.split('.').count() == 3 && text.split('.').all(is_part)
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b == b'.';
+    let parts: Vec<&str> = text.split('.').collect();
+    let [header, claims, _] = parts[..] else {
+        return false;
+    };
+    !header.is_empty() && !claims.is_empty() && text.bytes().all(plain)
 }
 
 /// What people have left around a token, in words; it is not repeated.

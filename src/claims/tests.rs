@@ -156,7 +156,6 @@ fn what_is_no_jwt_is_described_by_its_shape_and_not_repeated() {
 fn what_stands_around_a_token_is_named_and_the_token_not_repeated() {
     let good = token(&good()).expose().to_owned();
     let (header, rest) = good.split_once('.').unwrap();
-    let unsigned = good.strip_suffix("c2ln").unwrap();
     for (text, odd) in [
         (format!("\"{good}\""), "a quotation mark stands in it"),
         (format!("'{good}'"), "a quotation mark stands in it"),
@@ -175,15 +174,7 @@ fn what_stands_around_a_token_is_named_and_the_token_not_repeated() {
         ),
         (format!("{{\"token\":{good}}}"), "it begins with a brace"),
         (
-            unsigned.to_owned(),
-            "in 3 dot-separated parts that do not decode;",
-        ),
-        (
             format!("{header}!.{rest}"),
-            "in 3 dot-separated parts that do not decode;",
-        ),
-        (
-            format!("{good}x"),
             "in 3 dot-separated parts that do not decode;",
         ),
         (
@@ -202,6 +193,18 @@ fn what_stands_around_a_token_is_named_and_the_token_not_repeated() {
         let sentence = error.to_string();
         assert!(sentence.contains(odd), "{odd:?} is not in {sentence:?}");
         assert!(!sentence.contains(header), "{sentence}");
+    }
+}
+
+#[test]
+fn what_a_signature_is_worth_is_the_business_of_sts() {
+    let good = token(&good()).expose().to_owned();
+    let unsigned = good.strip_suffix("c2ln").unwrap();
+    for signature in ["", "signature", "c2ln"] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), format!("{unsigned}{signature}")).unwrap();
+        let token = crate::token::read_once(file.path()).unwrap();
+        assert!(decode(&token).is_ok(), "{signature}");
     }
 }
 
