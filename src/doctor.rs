@@ -5,11 +5,11 @@
 //! is the very same one.
 
 pub mod annotation;
+mod causes;
 pub mod claims;
 pub mod cluster;
 pub mod environment;
 pub mod exchange;
-mod causes;
 mod explain;
 pub mod kubeconfig;
 pub mod pod;

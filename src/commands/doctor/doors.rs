@@ -3,7 +3,7 @@
 mod judgment;
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -57,7 +57,7 @@ impl Doors {
     }
 
     /// `role` is what this walk takes for the pod's; `now` the node's own time, by which SDKs judge what they are given.
-    pub(super) fn entries(&self, role: Option<&RoleArn>, now: std::time::SystemTime) -> Vec<Entry> {
+    pub(super) fn entries(&self, role: Option<&RoleArn>, now: SystemTime) -> Vec<Entry> {
         match &self.0 {
             Some(sight) => sight.entries(role, now),
             None => {

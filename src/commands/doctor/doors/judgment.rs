@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::clock::{rfc3339, whole};
 use crate::commands::readiness::{READYZ, Readiness};
 use crate::credentials::Credentials;
-use crate::diagnosis::{Diagnosis, Finding, findings, quote, steps};
+use crate::diagnosis::{Diagnosis, Finding, Step, findings, quote, steps};
 use crate::doctor::Entry;
 use crate::outputs::container_credentials::{CREDENTIALS, CREDENTIALS_BY_SECRET};
 use crate::role::RoleArn;
@@ -70,7 +70,7 @@ impl Sight {
     }
 
     fn sidecar(&self) -> Entry {
-        const STEP: crate::diagnosis::Step = steps::SIDECAR;
+        const STEP: Step = steps::SIDECAR;
         match &self.ops {
             Ops::Says(door, Readiness::Ready) => {
                 Entry::fine(STEP, format!("ready, says http://{door}{READYZ}"))
@@ -130,7 +130,7 @@ impl Sight {
     }
 
     fn door(&self) -> Entry {
-        const STEP: crate::diagnosis::Step = steps::SIDECAR_DOOR;
+        const STEP: Step = steps::SIDECAR_DOOR;
         let address = self.address;
         match &self.door {
             Door::Gives(_) | Door::Nothing(_) => Entry::fine(
@@ -169,7 +169,7 @@ impl Sight {
     }
 
     fn credentials(&self, role: Option<&RoleArn>) -> Entry {
-        const STEP: crate::diagnosis::Step = steps::SIDECAR_CREDENTIALS;
+        const STEP: Step = steps::SIDECAR_CREDENTIALS;
         let address = self.address;
         let first = match &self.door {
             Door::Gives(first) => first,
@@ -248,7 +248,7 @@ impl Sight {
     }
 
     fn expiry(&self, now: SystemTime) -> Entry {
-        const STEP: crate::diagnosis::Step = steps::SIDECAR_EXPIRY;
+        const STEP: Step = steps::SIDECAR_EXPIRY;
         let Door::Gives(served) = &self.door else {
             return Entry::skipped(STEP, "no credentials were served");
         };
